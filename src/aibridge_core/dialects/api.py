@@ -1,0 +1,106 @@
+"""The interface of a dialect: how the relay talks to any AI API.
+
+Belongs here: what every dialect shares by contract. Never: a rule of one API. See `dialects/interceptor.py` for
+the machinery that the dialects share by implementation.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from attrs import field, frozen
+
+from aibridge_core.errors import BridgeError
+from aibridge_core.records import Fact
+from aibridge_core.wire import AnswerHead
+
+
+@frozen(kw_only=True)
+class RequestView:
+    """What the gateway needs to know of a request."""
+
+    body: bytes = field(repr=False)
+    """What goes upstream: the client's bytes, apart from surgical edits."""
+    model: str
+    streaming: bool
+    prompt: str | None = None
+    """The last user prompt; None if the last message isn't one."""
+    correlating_tool_call_id: str | None = None
+    """Id of the tool call whose result the request ends with."""
+    session_hint: str | None = None
+    """What the body says of the client's session: `metadata.user_id` (Messages) or `prompt_cache_key` (OpenAI)."""
+
+
+@frozen
+class Relay:
+    """Bytes for the client. `last`: they complete the answer, so they go out when its records are durable."""
+
+    data: bytes
+    last: bool = False
+
+
+@frozen
+class Observed:
+    """A fact for the audit trail."""
+
+    fact: Fact
+
+
+@frozen
+class Failed:
+    """The provider reported an error, in its status or inside the answer."""
+
+    error_type: str
+    message: str
+
+
+Step = Relay | Observed | Failed
+
+
+class Interceptor(Protocol):
+    """One interception as its dialect sees it; sans-I/O, like a protocol's connection object."""
+
+    request: RequestView
+    edits_answers: bool
+    """Whether `feed` may change the answer's bytes, so that it must be asked for without a content coding."""
+
+    @property
+    def response_id(self) -> str:
+        """The provider's id of the answer; empty until it is seen."""
+        ...
+
+    def begin_turn(self, head: AnswerHead) -> None:
+        """An upstream answer begins."""
+        ...
+
+    def feed(self, data: bytes) -> Sequence[Step]:
+        """A piece of its body, decoded, cut anywhere."""
+        ...
+
+    def end_turn(self, *, broken: bool = False) -> Sequence[Step]:
+        """Its body is over. `broken`: it broke off, or nobody waits for the rest; what was seen comes as partial."""
+        ...
+
+    def keep_alive(self) -> bytes:
+        """What may be sent to a waiting client right now; empty if nothing may."""
+        ...
+
+    def fail(self, error: BridgeError) -> bytes:
+        """This API's error: a JSON body before an answer has begun, an event inside a stream.
+
+        Empty where nothing can be said any more: in the middle of an event, or inside a body that isn't a stream.
+        """
+        ...
+
+
+class Dialect(Protocol):
+    """One AI API."""
+
+    name: str
+
+    def intercept(self, body: bytes) -> Interceptor:
+        """Read a request. Raises MalformedRequest."""
+        ...
+
+    def refuse(self, error: BridgeError) -> bytes:
+        """This API's JSON error body."""
+        ...

@@ -1,0 +1,228 @@
+"""The machinery that the dialects share: bytes of an answer in, steps for the relay out.
+
+Belongs here: framing, holding the last piece back, errors before and inside a stream. Never: what an event of one
+API means; that is each dialect's `AnswerReader`.
+"""
+
+from collections.abc import Callable, Sequence
+from enum import Enum
+from typing import Protocol
+
+from aibridge_core.dialects.api import Failed, Observed, Relay, RequestView, Step
+from aibridge_core.dialects.failures import failure_of_status
+from aibridge_core.errors import BridgeError
+from aibridge_core.records import ErrorType, Fact
+from aibridge_core.sse import SseEvent, SseScanner
+from aibridge_core.wire import AnswerHead, header
+
+MAX_READ = 32 * 1024 * 1024
+"""Largest JSON answer that is read for its facts, in bytes; a larger one is relayed all the same."""
+
+_NOTHING: Sequence[Step] = ()
+
+
+class Verdict(Enum):
+    """What becomes of a relayed event."""
+
+    PASS = "pass"  # noqa: S105 - not a secret
+    HIDE = "hide"
+    """The client didn't ask for it. Only an interceptor that `edits_answers` may say so."""
+    LAST = "last"
+    """It ends the answer."""
+
+
+class AnswerReader(Protocol):
+    """Reads one answer of one API and remembers its facts."""
+
+    response_id: str
+    """The provider's id of the answer; empty until it is seen."""
+    failure: Failed | None
+    """The error that the answer itself reports."""
+    complete: bool
+    """Whether the answer has said that it is whole."""
+
+    def event(self, event: SseEvent) -> Verdict:
+        """An event of a streamed answer."""
+        ...
+
+    def body(self, data: bytes) -> None:
+        """A whole answer that isn't a stream. Never raises: what can't be read sets `failure`."""
+        ...
+
+    def facts(self, *, partial: bool) -> Sequence[Fact]:
+        """Everything read so far, called once. `partial`: the answer broke off."""
+        ...
+
+
+class Voice(Protocol):
+    """How a dialect speaks for itself."""
+
+    keep_alive: bytes
+    """An event or comment that clients of this API take without harm between two events."""
+
+    def refuse(self, error: BridgeError) -> bytes:
+        """A JSON error body."""
+        ...
+
+    def error_event(self, error: BridgeError) -> bytes:
+        """The same inside a stream, with whatever ends a stream of this API."""
+        ...
+
+
+class AnswerInterceptor:
+    """Implements `aibridge_core.dialects.api.Interceptor` over an `AnswerReader`."""
+
+    def __init__(
+        self,
+        *,
+        request: RequestView,
+        voice: Voice,
+        new_reader: Callable[[], AnswerReader],
+        edits_answers: bool = False,
+    ) -> None:
+        self.request = request
+        self.edits_answers = edits_answers
+        self._voice = voice
+        self._new_reader = new_reader
+        self._reader = new_reader()
+        self._body: _Body | _Stream | None = None
+
+    @property
+    def response_id(self) -> str:
+        """The provider's id of the answer; empty until it is seen."""
+        return self._reader.response_id
+
+    def begin_turn(self, head: AnswerHead) -> None:
+        """An upstream answer begins; its head decides how its body is read."""
+        self._reader = self._new_reader()
+        kind = header(head.headers, b"content-type")
+        streamed = self.request.streaming if kind is None else kind.lower().startswith("text/event-stream")
+        if head.status < 400 and streamed:
+            self._body = _Stream(self._reader, edits=self.edits_answers)
+        else:
+            self._body = _Body(self._reader, head.status)
+
+    def feed(self, data: bytes) -> Sequence[Step]:
+        """A piece of the body, decoded, cut anywhere."""
+        assert self._body is not None, "begin_turn comes first"
+        return self._body.feed(data)
+
+    def end_turn(self, *, broken: bool = False) -> Sequence[Step]:
+        """The body is over; `broken` if it broke off."""
+        return self._body.end(broken=broken) if self._body else _NOTHING
+
+    def keep_alive(self) -> bytes:
+        """What may be sent to a waiting client right now."""
+        return self._voice.keep_alive if isinstance(self._body, _Stream) and self._body.open_between_events else b""
+
+    def fail(self, error: BridgeError) -> bytes:
+        """This API's error, in the form that fits where the answer stands."""
+        if self._body is None:
+            return self._voice.refuse(error)
+        return self._voice.error_event(error) if self._body.open_between_events else b""
+
+
+class _Stream:
+    """A body of server-sent events."""
+
+    def __init__(self, reader: AnswerReader, *, edits: bool) -> None:
+        self._reader = reader
+        self._edits = edits
+        self._scanner = SseScanner()
+        self._ended = False
+
+    @property
+    def open_between_events(self) -> bool:
+        # An editing stream relays whole events only, so the client always stands between two.
+        return not self._ended and (self._edits or self._scanner.at_boundary)
+
+    def feed(self, data: bytes) -> Sequence[Step]:
+        if self._ended:
+            return (Relay(data),)
+        read = self._reader.event
+        events = self._scanner.feed(data)
+        if self._edits:
+            return self._filtered(events)
+        for position, event in enumerate(events):
+            if read(event) is Verdict.LAST:
+                return self._split(data, events[position:])
+        return (Relay(data),)
+
+    def _split(self, data: bytes, tail: Sequence[SseEvent]) -> Sequence[Step]:
+        """All before the last event goes out at once, the event itself when the records are durable."""
+        self._ended = True
+        # The event may have begun in an earlier piece: then all of this one is held.
+        start = max(0, len(data) - len(self._scanner.rest) - sum(len(event.raw) for event in tail))
+        before: Sequence[Step] = (Relay(data[:start]),) if start else ()
+        return (*before, *self._facts(partial=False), Relay(data[start:], last=True))
+
+    def _filtered(self, events: Sequence[SseEvent]) -> Sequence[Step]:
+        kept: list[bytes] = []
+        for position, event in enumerate(events):
+            verdict = self._reader.event(event)
+            if verdict is Verdict.LAST:
+                self._ended = True
+                tail = b"".join(e.raw for e in events[position:]) + self._scanner.rest
+                before: Sequence[Step] = (Relay(b"".join(kept)),) if kept else ()
+                return (*before, *self._facts(partial=False), Relay(tail, last=True))
+            if verdict is Verdict.PASS:
+                kept.append(event.raw)
+        return (Relay(b"".join(kept)),) if kept else _NOTHING
+
+    def end(self, *, broken: bool) -> Sequence[Step]:
+        if self._ended:
+            return _NOTHING
+        self._ended = not broken
+        rest = self._scanner.rest
+        if not broken:
+            for event in self._scanner.close():
+                self._reader.event(event)
+        partial = broken or not self._reader.complete
+        steps = list(self._facts(partial=partial))
+        if partial and not broken and self._reader.failure is None:
+            steps.append(Failed(ErrorType.INCOMPLETE, "the stream ended before the answer was complete"))
+        if self._edits and rest and not broken:
+            steps.append(Relay(rest, last=True))
+        return steps
+
+    def _facts(self, *, partial: bool) -> Sequence[Step]:
+        facts = [Observed(fact) for fact in self._reader.facts(partial=partial)]
+        return (*facts, self._reader.failure) if self._reader.failure else facts
+
+
+class _Body:
+    """A body that isn't a stream: relayed as it comes, its last piece held back, read when it is whole."""
+
+    open_between_events = False
+
+    def __init__(self, reader: AnswerReader, status: int) -> None:
+        self._reader = reader
+        self._status = status
+        self._held = b""
+        self._read = bytearray()
+        self._too_large = False
+
+    def feed(self, data: bytes) -> Sequence[Step]:
+        out, self._held = self._held, data
+        self._too_large = self._too_large or len(self._read) + len(data) > MAX_READ
+        if not self._too_large:
+            self._read += data
+        return (Relay(out),) if out else _NOTHING
+
+    def end(self, *, broken: bool) -> Sequence[Step]:
+        steps: list[Step] = list(self._facts(broken=broken))
+        if self._held:
+            steps.append(Relay(self._held, last=not broken))
+            self._held = b""
+        return steps
+
+    def _facts(self, *, broken: bool) -> Sequence[Step]:
+        body = bytes(self._read)
+        if self._status >= 400:
+            return (failure_of_status(self._status, body),)
+        if self._too_large:
+            return ()
+        self._reader.body(body)
+        facts = [Observed(fact) for fact in self._reader.facts(partial=broken)]
+        failure = None if broken else self._reader.failure
+        return (*facts, failure) if failure else facts

@@ -1,0 +1,171 @@
+"""What can go wrong, as a tree by whose fault it is.
+
+    BridgeError
+    ├─ ClientFault            the request can't be served as it is
+    │  ├─ MalformedRequest        400  ├─ RequestTooLarge     413
+    │  ├─ Unauthenticated         401  ├─ UpgradeRefused      426
+    │  ├─ Forbidden               403  └─ NotSupported        501
+    │  ├─ RouteNotFound           404
+    │  └─ MethodNotAllowed        405
+    ├─ OperatorFault          the gateway's configuration is at fault
+    │  └─ NoUpstreamCredential    502
+    ├─ UpstreamFault          the provider, or the way to it
+    │  ├─ UpstreamUnreachable     502
+    │  ├─ UpstreamTimeout         504
+    │  └─ UpstreamBroken          502  (an answer that broke off)
+    └─ GatewayFault           our own
+       ├─ RecordingFailed         503
+       ├─ ShuttingDown            503
+       └─ InternalError           500
+
+Each class says the HTTP status, the `error_type` that is recorded, and whether a client should try again. The
+message is public: it reaches the client and the audit trail, so it never holds a secret or a traceback.
+"""
+
+from typing import ClassVar
+
+
+class BridgeError(Exception):
+    """Base of everything the gateway answers with itself."""
+
+    status: ClassVar[int] = 500
+    error_type: ClassVar[str] = "server_error"
+    """Recorded on the interception; see `aibridge_core.records.ErrorType`."""
+    headers: ClassVar[tuple[tuple[bytes, bytes], ...]] = ()
+    """Answer headers that belong to this error, lower-case."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class ClientFault(BridgeError):
+    """The client has to change its request."""
+
+    status = 400
+    error_type = "bad_request"
+
+
+class MalformedRequest(ClientFault):
+    """The body isn't what this API takes; the message says where."""
+
+
+class Unauthenticated(ClientFault):
+    """No token, or one that isn't valid.
+
+    `x-should-retry: false` makes Claude Code stop at once instead of retrying for minutes.
+    """
+
+    status = 401
+    error_type = "unauthorized"
+    headers = ((b"www-authenticate", b'Bearer realm="aibridge"'), (b"x-should-retry", b"false"))
+
+
+class Forbidden(ClientFault):
+    """A known user who may not do this."""
+
+    status = 403
+    error_type = "unauthorized"
+    headers = ((b"x-should-retry", b"false"),)
+
+
+class RouteNotFound(ClientFault):
+    """No such provider, or a route that this provider type does not serve."""
+
+    status = 404
+
+
+class MethodNotAllowed(ClientFault):
+    """A bridged route that was asked with another method than POST."""
+
+    status = 405
+    headers = ((b"allow", b"POST"),)
+
+
+class RequestTooLarge(ClientFault):
+    """The body passes the configured maximum."""
+
+    status = 413
+    headers = ((b"x-should-retry", b"false"),)
+
+
+class UpgradeRefused(ClientFault):
+    """A WebSocket upgrade. 426 makes Codex go on over HTTP within a second; other statuses cost it several."""
+
+    status = 426
+    headers = ((b"upgrade", b"HTTP/1.1"), (b"x-should-retry", b"false"))
+
+
+class NotSupported(ClientFault):
+    """Something of the API that the gateway does not relay."""
+
+    status = 501
+    headers = ((b"x-should-retry", b"false"),)
+
+
+class OperatorFault(BridgeError):
+    """The gateway's operator has to change something."""
+
+    status = 502
+
+
+class NoUpstreamCredential(OperatorFault):
+    """Neither a central key nor one of the user's own."""
+
+    headers = ((b"x-should-retry", b"false"),)
+
+
+class UpstreamFault(BridgeError):
+    """The provider, or the network on the way to it."""
+
+    status = 502
+    error_type = "connection_error"
+
+
+class UpstreamUnreachable(UpstreamFault):
+    """No connection, or one that closed before an answer began."""
+
+
+class UpstreamTimeout(UpstreamFault):
+    """The provider did not connect, answer or go on within the configured time."""
+
+    status = 504
+    error_type = "timeout"
+
+
+class UpstreamBroken(UpstreamFault):
+    """The answer began and broke off."""
+
+
+class GatewayFault(BridgeError):
+    """Our own failure."""
+
+
+class RecordingFailed(GatewayFault):
+    """The audit trail can't be written, so nothing is relayed."""
+
+    status = 503
+    headers = ((b"retry-after", b"1"),)
+
+
+class ShuttingDown(GatewayFault):
+    """This process is about to end; another try reaches its successor."""
+
+    status = 503
+    headers = ((b"retry-after", b"1"),)
+
+
+class InternalError(GatewayFault):
+    """A defect of the gateway. Details are in its log, never in the answer."""
+
+
+class StoreError(Exception):
+    """Reading the audit trail failed."""
+
+
+class StoreUnavailable(StoreError):
+    """The database does not answer."""
+
+
+class UnknownCursor(StoreError):
+    """A pagination cursor that names no interception."""

@@ -1,0 +1,52 @@
+"""HTTP as the core sees it: heads and bodies as bytes, no framework.
+
+Belongs here: values for requests and answers on both sides. Never: a connection. Header names are lower-case,
+their order and repetitions are kept.
+"""
+
+from attrs import field, frozen
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
+def header(headers: Headers, name: bytes) -> str | None:
+    """The first value of a header, decoded as Latin-1 and trimmed; None if it is absent."""
+    for key, value in headers:
+        if key == name:
+            return value.decode("latin-1").strip()
+    return None
+
+
+@frozen(kw_only=True)
+class ClientRequest:
+    """A request of a client, its body read and within bounds."""
+
+    method: str
+    path: str
+    """As sent (percent-encoded), after the mount prefix was removed; begins with the provider's name."""
+    query: bytes = b""
+    headers: Headers = ()
+    body: bytes = b""
+    client_host: str = ""
+    """Peer address; empty if unknown."""
+    scheme: str = "http"
+
+
+@frozen(kw_only=True)
+class UpstreamRequest:
+    """What goes to a provider. `headers` holds the credential, so it never shows in a repr."""
+
+    method: str
+    url: str
+    headers: Headers = field(repr=False)
+    body: bytes = field(default=b"", repr=False)
+    streaming: bool = False
+    """Whether a stream is asked for: streams have no total timeout."""
+
+
+@frozen(kw_only=True)
+class AnswerHead:
+    """Status and headers of an answer."""
+
+    status: int
+    headers: Headers = ()
