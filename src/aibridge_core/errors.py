@@ -4,8 +4,8 @@
     ├─ ClientFault            the request can't be served as it is
     │  ├─ MalformedRequest        400  ├─ RequestTooLarge     413
     │  ├─ Unauthenticated         401  ├─ UpgradeRefused      426
-    │  ├─ Forbidden               403  └─ NotSupported        501
-    │  ├─ RouteNotFound           404
+    │  ├─ Forbidden               403  ├─ UnsupportedCoding   415
+    │  ├─ RouteNotFound           404  └─ NotSupported        501
     │  └─ MethodNotAllowed        405
     ├─ OperatorFault          the gateway's configuration is at fault
     │  └─ NoUpstreamCredential    502
@@ -15,6 +15,7 @@
     │  └─ UpstreamBroken          502  (an answer that broke off)
     └─ GatewayFault           our own
        ├─ RecordingFailed         503
+       ├─ IdentityUnavailable     503
        ├─ ShuttingDown            503
        └─ InternalError           500
 
@@ -89,6 +90,13 @@ class RequestTooLarge(ClientFault):
     headers = ((b"x-should-retry", b"false"),)
 
 
+class UnsupportedCoding(ClientFault):
+    """A body in a content coding that can't be read; `Accept-Encoding` says which can (RFC 9110, section 15.5.16)."""
+
+    status = 415
+    headers = ((b"accept-encoding", b"gzip, deflate, br, zstd"),)
+
+
 class UpgradeRefused(ClientFault):
     """A WebSocket upgrade. 426 makes Codex go on over HTTP within a second; other statuses cost it several."""
 
@@ -143,6 +151,13 @@ class GatewayFault(BridgeError):
 
 class RecordingFailed(GatewayFault):
     """The audit trail can't be written, so nothing is relayed."""
+
+    status = 503
+    headers = ((b"retry-after", b"1"),)
+
+
+class IdentityUnavailable(GatewayFault):
+    """Nobody can be authenticated, because users and tokens can't be read. Not a refusal: another try may pass."""
 
     status = 503
     headers = ((b"retry-after", b"1"),)

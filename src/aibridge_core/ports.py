@@ -4,7 +4,7 @@ A library user swaps an adapter by implementing one of these; `aibridge_core.tes
 contract suite to subclass for storage.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Protocol
@@ -58,7 +58,7 @@ class Recorder(Protocol):
     async def end(self, ended: InterceptionEnded) -> None:
         """Return when the end and every record of this interception are durable. Raises RecordingFailed.
 
-        It finishes its work even if the calling task is cancelled meanwhile. A second end changes nothing.
+        A second end changes nothing. `record` and `end` finish their work even if the calling task is cancelled.
         """
         ...
 
@@ -164,8 +164,11 @@ class Reply(Protocol):
         """Whether the client has closed its connection; the exchange is then cancelled from outside."""
         ...
 
-    async def start(self, head: AnswerHead) -> None:
-        """Send status and headers."""
+    async def start(self, head: AnswerHead, *, keep_alive: Callable[[], bytes] | None = None) -> None:
+        """Send status and headers.
+
+        `keep_alive` is asked, when nothing was sent for a while, for something that may be sent right now.
+        """
         ...
 
     async def send(self, data: bytes) -> None:
@@ -188,8 +191,9 @@ class StreamDecoder(Protocol):
 class ContentCodings(Protocol):
     """The content codings (gzip, br, zstd ...) that can be undone."""
 
-    def supports(self, coding: str) -> bool:
-        """Whether `coding` (lower-case, one name) can be decoded."""
+    @property
+    def names(self) -> Collection[str]:
+        """Lower-case names of the codings that can be decoded."""
         ...
 
     def decode(self, data: bytes, coding: str, *, limit: int) -> bytes:
@@ -205,7 +209,7 @@ class Authenticator(Protocol):
     """Knows people by their gateway tokens."""
 
     async def authenticate(self, token: str) -> Actor:
-        """Raises Unauthenticated."""
+        """Raises Unauthenticated, IdentityUnavailable."""
         ...
 
 

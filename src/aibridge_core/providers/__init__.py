@@ -1,0 +1,1 @@
+"""The kinds of provider, one file each: routes, default address, and how a credential travels."""

@@ -1,0 +1,161 @@
+"""The ASGI application: AI traffic, the REST API and health checks under one roof.
+
+Belongs here: from an ASGI scope to the use cases of the core, and errors back. Never: a rule of an AI API. Plain
+ASGI on purpose: middleware that wraps requests costs tasks and queues for every event of a stream.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import quote
+
+import anyio
+from attrs import field, frozen
+
+from aibridge_adapters.http.body import ClientLeft, read_body
+from aibridge_adapters.http.reply import AsgiReply, Send
+from aibridge_adapters.http.tokens import authenticate
+from aibridge_core.bridge import Bridge
+from aibridge_core.dialects.api import Dialect
+from aibridge_core.errors import BridgeError, InternalError, ShuttingDown, UpgradeRefused
+from aibridge_core.passthrough import Passthrough
+from aibridge_core.ports import Authenticator, Clock, NewId
+from aibridge_core.providers.api import Mode
+from aibridge_core.routing import Router
+from aibridge_core.wire import AnswerHead, ClientRequest
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+MOUNTS = ("/api/v2/aibridge", "/api/v2/ai-gateway")
+"""Prefixes below which both AI routes and the REST API stand; AI routes stand at the top as well."""
+
+_log = logging.getLogger("aibridge.http")
+
+
+@frozen(kw_only=True)
+class GatewayApp:
+    """The whole gateway as one ASGI application."""
+
+    router: Router
+    bridge: Bridge
+    passthrough: Passthrough
+    authenticator: Authenticator
+    rest: AsgiApp
+    rest_roots: frozenset[str]
+    clock: Clock
+    new_id: NewId
+    ready: Callable[[], Awaitable[bool]]
+    allow_byok: bool = True
+    max_body: int = 32 * 1024 * 1024
+    keep_alive_interval: float = 10.0
+    _draining: anyio.Event = field(factory=anyio.Event)
+
+    def drain(self) -> None:
+        """From now on refuse new requests; running ones go on."""
+        self._draining.set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI entry point."""
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+            return
+        path = _path(scope)
+        if scope["type"] == "websocket":
+            await self._refuse_upgrade(path, receive, send)
+        elif path in ("/healthz", "/readyz"):
+            await self._health(path, send)
+        else:
+            mount = next((mount for mount in MOUNTS if path.startswith(mount + "/")), "")
+            below = path[len(mount) :]
+            if mount and below.split("/", 2)[1] in self.rest_roots:
+                await self.rest(
+                    {**scope, "path": below, "raw_path": below.encode("latin-1"), "root_path": ""}, receive, send
+                )
+            else:
+                await self._serve(scope, below, receive, send)
+
+    async def _serve(self, scope: Scope, path: str, receive: Receive, send: Send) -> None:
+        """An AI route. A client that goes away cancels everything inside the task group."""
+        async with anyio.create_task_group() as tasks:
+            reply = AsgiReply(send, tasks=tasks, clock=self.clock, keep_alive_interval=self.keep_alive_interval)
+            try:
+                await self._exchange(scope, path, receive, reply)
+            except BridgeError as error:
+                await _refuse(reply, self.router.dialect(path), error)
+            except ClientLeft:
+                _log.debug("client left before its request was complete", extra={"path": path})
+            except Exception:
+                await self._defect(reply, path)
+            tasks.cancel_scope.cancel()
+
+    async def _exchange(self, scope: Scope, path: str, receive: Receive, reply: AsgiReply) -> None:
+        headers = tuple((bytes(name).lower(), bytes(value)) for name, value in scope["headers"])
+        caller = await authenticate(headers, self.authenticator, allow_byok=self.allow_byok)
+        match = self.router.resolve(scope["method"], path)
+        if self._draining.is_set():
+            raise ShuttingDown("the gateway is shutting down; try again")
+        body = await read_body(headers, receive, limit=self.max_body)
+        client = scope.get("client")
+        request = ClientRequest(
+            method=scope["method"],
+            path=path,
+            query=scope.get("query_string", b""),
+            headers=headers,
+            body=body,
+            client_host=client[0] if client else "",
+            scheme=scope.get("scheme", "http"),
+        )
+        use_case = self.bridge if match.route.mode is Mode.BRIDGED else self.passthrough
+        reply.watch(receive)
+        await use_case.handle(match, request, caller, reply)
+
+    async def _defect(self, reply: AsgiReply, path: str) -> None:
+        """A bug of ours: the log gets everything, the client an id to ask about."""
+        error_id = self.new_id()
+        _log.exception("internal error", extra={"error_id": error_id, "path": path})
+        error = InternalError(f"internal error of the gateway; its log knows more under {error_id}")
+        await _refuse(reply, self.router.dialect(path), error)
+
+    async def _refuse_upgrade(self, path: str, receive: Receive, send: Send) -> None:
+        await receive()
+        error = UpgradeRefused("WebSocket transport is not served; use HTTP")
+        body = self.router.dialect(path).refuse(error)
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *error.headers]
+        await send({"type": "websocket.http.response.start", "status": error.status, "headers": headers})
+        await send({"type": "websocket.http.response.body", "body": body, "more_body": False})
+
+    async def _health(self, path: str, send: Send) -> None:
+        healthy = path == "/healthz" or (not self._draining.is_set() and await self.ready())
+        body = b"ok\n" if healthy else b"not ready\n"
+        headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 200 if healthy else 503, "headers": headers})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+async def _refuse(reply: AsgiReply, dialect: Dialect, error: BridgeError) -> None:
+    """Answer with an error, in the API's shape. Too late for that, the connection breaks off: nothing is sent."""
+    if reply.started:
+        return
+    body = dialect.refuse(error)
+    headers = ((b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *error.headers)
+    await reply.start(AnswerHead(status=error.status, headers=headers))
+    await reply.send(body)
+    await reply.finish()
+
+
+def _path(scope: Scope) -> str:
+    """The path as it was sent, below the place where a host application mounted the gateway."""
+    raw = scope.get("raw_path") or quote(scope["path"]).encode("ascii")
+    root = quote(scope.get("root_path", "")).encode("ascii").rstrip(b"/")
+    path = bytes(raw).removeprefix(root) if root else bytes(raw)
+    return path.partition(b"?")[0].decode("latin-1") or "/"
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

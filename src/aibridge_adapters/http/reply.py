@@ -1,0 +1,83 @@
+"""The way of an answer to the client over ASGI, with keep-alives while the provider is silent.
+
+Belongs here: the core's Reply port. Never: what an answer means.
+"""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import anyio
+from anyio.abc import TaskGroup
+
+from aibridge_core.ports import Clock
+from aibridge_core.wire import AnswerHead
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class AsgiReply:
+    """Implements `aibridge_core.ports.Reply` for one request."""
+
+    def __init__(self, send: Send, *, tasks: TaskGroup, clock: Clock, keep_alive_interval: float) -> None:
+        self.started = False
+        self.client_gone = False
+        self._send = send
+        self._tasks = tasks
+        self._clock = clock
+        self._interval = keep_alive_interval
+        self._sent_at = 0.0
+        self._busy = False
+        self._pinging: anyio.Event | None = None
+
+    def watch(self, receive: Receive) -> None:
+        """From now on cancel the task group when the client goes away. Its request must be read to its end."""
+        self._tasks.start_soon(self._watch, receive)
+
+    async def start(self, head: AnswerHead, *, keep_alive: Callable[[], bytes] | None = None) -> None:
+        """Send status and headers; for a stream at once, not with the first piece of the body."""
+        self.started = True
+        await self._send({"type": "http.response.start", "status": head.status, "headers": list(head.headers)})
+        if keep_alive:
+            await self.send(b"")
+            if self._interval > 0:
+                self._tasks.start_soon(self._keep_alive, keep_alive)
+
+    async def send(self, data: bytes) -> None:
+        """Send a piece of the body."""
+        if self._pinging:
+            await self._pinging.wait()
+        self._busy = True
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        self._busy = False
+        self._sent_at = self._clock.monotonic()
+
+    async def finish(self) -> None:
+        """End the body in good order."""
+        if self._pinging:
+            await self._pinging.wait()
+        self._busy = True
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _watch(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self.client_gone = True
+        self._tasks.cancel_scope.cancel()
+
+    async def _keep_alive(self, ping: Callable[[], bytes]) -> None:
+        """Every `interval` seconds without a byte, send what may be sent between two events."""
+        while True:
+            silent_for = self._clock.monotonic() - self._sent_at
+            if silent_for < self._interval:
+                await anyio.sleep(self._interval - silent_for)
+                continue
+            data = b"" if self._busy else ping()
+            if data:
+                self._pinging = anyio.Event()
+                try:
+                    await self._send({"type": "http.response.body", "body": data, "more_body": True})
+                finally:
+                    self._pinging.set()
+                    self._pinging = None
+            self._sent_at = self._clock.monotonic()

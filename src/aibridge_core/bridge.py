@@ -1,0 +1,190 @@
+"""A request on a bridged route: read, recorded, relayed.
+
+Belongs here: the use case from the client's request to its outcome. Never: HTTP frameworks, databases.
+"""
+
+from collections.abc import Callable
+
+from attrs import frozen
+
+from aibridge_core.actors import Actor, Credential
+from aibridge_core.clients import Signals, classify
+from aibridge_core.dialects.api import Interceptor
+from aibridge_core.errors import BridgeError, MalformedRequest, RequestTooLarge, UnsupportedCoding
+from aibridge_core.headers import accepted_codings, for_upstream
+from aibridge_core.ports import Clock, ContentCodings, NewId, Recorder, Reply, Upstream
+from aibridge_core.records import InterceptionStart, Status
+from aibridge_core.relay import RelayLoop
+from aibridge_core.routing import Match
+from aibridge_core.sessions import session_id
+from aibridge_core.trail import Trail
+from aibridge_core.wire import ClientRequest, Headers, UpstreamRequest, header
+
+MAX_HEADER_TEXT = 512
+"""Longest header value kept in an interception's metadata, in characters."""
+
+KEPT_HEADERS = (
+    b"anthropic-beta",
+    b"anthropic-version",
+    b"originator",
+    b"x-app",
+    b"x-claude-code-agent-id",
+    b"x-initiator",
+    b"x-interaction-type",
+    b"x-stainless-lang",
+    b"x-stainless-package-version",
+)
+"""Request headers that tell an auditor how a client was set up; none carries a secret."""
+
+
+@frozen(kw_only=True)
+class Caller:
+    """Who calls, and by which token."""
+
+    actor: Actor
+    token: str
+    """The gateway token; never goes upstream."""
+    own_credential: bool = False
+    """Whether the client may have sent an upstream credential of its own."""
+
+
+class Bridge:
+    """Serves bridged routes."""
+
+    def __init__(
+        self,
+        *,
+        upstream: Upstream,
+        recorder: Recorder,
+        codings: ContentCodings,
+        clock: Clock,
+        new_id: NewId,
+        max_body: int,
+    ) -> None:
+        self._upstream = upstream
+        self._recorder = recorder
+        self._codings = codings
+        self._clock = clock
+        self._new_id: Callable[[], str] = new_id
+        self._max_body = max_body
+
+    async def handle(self, match: Match, request: ClientRequest, caller: Caller, reply: Reply) -> None:
+        """Serve one request. Raises a BridgeError as long as the answer has not begun."""
+        plain = self._decoded(request)
+        interceptor = match.dialect.intercept(plain)
+        credential = match.provider.credential(request.headers, own=caller.own_credential, gateway_token=caller.token)
+        start = self._start(match, request, caller.actor, interceptor, credential)
+        outgoing = self._outgoing(match, request, interceptor, credential, edited=interceptor.request.body != plain)
+        await self._recorder.begin(start)
+        trail = Trail(start, recorder=self._recorder, clock=self._clock, new_id=self._new_id)
+        loop = RelayLoop(interceptor, trail, reply, self._codings)
+        try:
+            await loop.run(self._upstream, outgoing)
+        except BridgeError as error:
+            trail.fail(error)
+            await self._break_off(loop, trail, interceptor, reply, error)
+        except BaseException:
+            loop.break_off()
+            await trail.close(interceptor, Status.CANCELLED if reply.client_gone else Status.INTERRUPTED)
+            raise
+
+    async def _break_off(
+        self, loop: RelayLoop, trail: Trail, interceptor: Interceptor, reply: Reply, error: BridgeError
+    ) -> None:
+        """The upstream failed: record, then tell the client in the way that is still possible."""
+        held = loop.break_off()
+        await trail.close(interceptor)
+        if not reply.started:
+            raise error
+        if held:
+            await reply.send(held)
+        if event := interceptor.fail(error):
+            await reply.send(event)
+            await reply.finish()
+
+    def _decoded(self, request: ClientRequest) -> bytes:
+        """The body, readable. Its coded form still is what goes upstream."""
+        coding = (header(request.headers, b"content-encoding") or "identity").lower()
+        if coding == "identity":
+            return request.body
+        if coding not in self._codings.names:
+            raise UnsupportedCoding(f"content-encoding {coding!r} is not one of {', '.join(self._codings.names)}")
+        try:
+            return self._codings.decode(request.body, coding, limit=self._max_body)
+        except OverflowError:
+            raise RequestTooLarge(f"the body decodes to more than {self._max_body} bytes") from None
+        except ValueError:
+            raise MalformedRequest(f"the body is not valid {coding}") from None
+
+    def _start(
+        self, match: Match, request: ClientRequest, actor: Actor, interceptor: Interceptor, credential: Credential
+    ) -> InterceptionStart:
+        view = interceptor.request
+        client = classify(Signals(headers=request.headers, session_hint=view.session_hint))
+        user_agent = header(request.headers, b"user-agent") or ""
+        return InterceptionStart(
+            id=self._new_id(),
+            initiator=actor,
+            provider=match.provider.type,
+            provider_name=match.provider.name,
+            model=view.model,
+            client=client,
+            client_session_id=session_id(client, request.headers, view.session_hint),
+            user_agent=user_agent,
+            correlating_tool_call_id=view.correlating_tool_call_id,
+            credential_kind=credential.kind,
+            credential_hint=credential.hint,
+            streaming=view.streaming,
+            started_at=self._clock.now(),
+            metadata=_metadata(request.headers, user_agent),
+        )
+
+    def _outgoing(
+        self, match: Match, request: ClientRequest, interceptor: Interceptor, credential: Credential, *, edited: bool
+    ) -> UpstreamRequest:
+        view = interceptor.request
+        headers = upstream_headers(
+            request.headers, credential, self._codings, identity=interceptor.edits_answers, body_is_plain=edited
+        )
+        return UpstreamRequest(
+            method=request.method,
+            url=match.provider.url(match.path, request.query),
+            headers=headers,
+            body=view.body if edited else request.body,
+            streaming=view.streaming,
+        )
+
+
+def upstream_headers(
+    headers: Headers,
+    credential: Credential | None,
+    codings: ContentCodings,
+    *,
+    identity: bool = False,
+    body_is_plain: bool = False,
+) -> Headers:
+    """The headers of a request to a provider.
+
+    `identity`: the answer will be edited, so it mustn't be coded. `body_is_plain`: a coded body was decoded to be
+    edited. `credential` None leaves the client's own credential headers out all the same.
+    """
+    drop = {b"accept-encoding"} | ({b"content-encoding"} if body_is_plain else set())
+    central = credential is None or credential.kind == "centralized"
+    kept = for_upstream(headers, central_key=central, drop=drop)
+    offered = header(headers, b"accept-encoding")
+    added: list[tuple[bytes, bytes]] = []
+    if identity:
+        added.append((b"accept-encoding", b"identity"))
+    elif offered is not None:
+        added.append((b"accept-encoding", accepted_codings(offered, codings.names).encode("latin-1")))
+    if credential:
+        added.append((credential.header, credential.value))
+    return (*kept, *added)
+
+
+def _metadata(headers: Headers, user_agent: str) -> dict[str, object]:
+    kept = {
+        name.decode(): value[:MAX_HEADER_TEXT] for name in KEPT_HEADERS if (value := header(headers, name)) is not None
+    }
+    metadata: dict[str, object] = {"request_user_agent": user_agent[:MAX_HEADER_TEXT]} if user_agent else {}
+    return {**metadata, "request_headers": kept} if kept else metadata

@@ -1,0 +1,110 @@
+"""Which program sent a request: an ordered table of rules, the first that fits wins.
+
+Belongs here: how clients show themselves. Never: what follows from it. A user agent alone decides only where it
+doesn't mislead; a rule may ask for a second signal.
+"""
+
+from collections.abc import Callable
+
+from attrs import frozen
+
+from aibridge_core.sessions import claude_session
+from aibridge_core.wire import Headers, header
+
+UNKNOWN = "Unknown"
+
+
+@frozen(kw_only=True)
+class Signals:
+    """What a request shows of its sender."""
+
+    headers: Headers
+    session_hint: str | None = None
+    """See `aibridge_core.dialects.api.RequestView`."""
+
+    @property
+    def user_agent(self) -> str:
+        """Lower-case; empty if there is none."""
+        return (header(self.headers, b"user-agent") or "").lower()
+
+    def has(self, name: bytes) -> bool:
+        """Whether this header is there and not blank."""
+        return bool(header(self.headers, name))
+
+
+@frozen(kw_only=True)
+class ClientRule:
+    """One row: what the user agent begins with, and what else must hold."""
+
+    label: str
+    agents: tuple[str, ...] = ("",)
+    """Lower-case beginnings of the user agent, any of them."""
+    when: Callable[[Signals], bool] = lambda _: True
+    why: str
+
+
+def _claude_signal(signals: Signals) -> bool:
+    return signals.has(b"x-claude-code-session-id") or claude_session(signals.session_hint) is not None
+
+
+def _originator(name: str) -> Callable[[Signals], bool]:
+    return lambda signals: (header(signals.headers, b"originator") or "").lower() == name
+
+
+def _header_present(*names: bytes) -> Callable[[Signals], bool]:
+    return lambda signals: all(signals.has(name) for name in names)
+
+
+RULES: tuple[ClientRule, ...] = (
+    ClientRule(label="Mux", agents=("mux/", "xum/"), why="own user agent; Xum is its later name"),
+    ClientRule(
+        label="Claude Code",
+        agents=("claude",),
+        when=_claude_signal,
+        why="others call themselves claude-cli too; only Claude Code sends its session, by header or in the body",
+    ),
+    ClientRule(
+        label="Qwen Code",
+        agents=("claude-cli/0.",),
+        when=_header_present(b"x-app"),
+        why="its Anthropic mode borrows Claude Code's user agent with its own 0.x version and no session",
+    ),
+    ClientRule(label="Codex", agents=("codex",), why="codex_cli_rs, codex_exec, codex-mcp-client"),
+    ClientRule(label="Zed", agents=("zed/",), why="own user agent"),
+    ClientRule(label="GitHub Copilot (VS Code)", agents=("githubcopilotchat/",), why="own user agent"),
+    ClientRule(label="GitHub Copilot (CLI)", agents=("copilot/",), why="own user agent"),
+    ClientRule(
+        label="GitHub Copilot (CLI)",
+        agents=("openai/js", "anthropic/js"),
+        when=_header_present(b"x-initiator", b"x-interaction-type"),
+        why="with a provider of one's own it shows only the SDK's user agent, but keeps its interaction headers",
+    ),
+    ClientRule(label="Kilo Code", agents=("kilo-code/", "kilo/"), why="editor and terminal"),
+    ClientRule(label="Kilo Code", when=_originator("kilo-code"), why="some builds show only the SDK's user agent"),
+    ClientRule(label="Roo Code", agents=("roo-code/",), why="own user agent"),
+    ClientRule(label="Roo Code", when=_originator("roo-code"), why="some builds show only the SDK's user agent"),
+    ClientRule(label="Coder Agents", agents=("coder-agents/",), why="own user agent"),
+    ClientRule(label="Charm Crush", agents=("charm crush/", "charm-crush/"), why="both spellings are about"),
+    ClientRule(label="Cursor", when=_header_present(b"x-cursor-client-version"), why="its user agent varies"),
+    ClientRule(label="OpenCode", agents=("opencode/",), why="own user agent"),
+    ClientRule(label="Junie", agents=("junie:",), why="own user agent"),
+    ClientRule(label="Qwen Code", agents=("qwencode/",), why="OpenAI modes"),
+    ClientRule(label="Kimi Code", agents=("kimi-code-cli/",), why="own user agent"),
+    ClientRule(label="Gemini CLI", agents=("geminicli",), why="GeminiCLI-tui and its like"),
+    ClientRule(label="Factory Droid", agents=("factory-cli/",), why="own user agent"),
+    ClientRule(label="LiteLLM", agents=("litellm/",), why="Aider's Anthropic mode among others"),
+    ClientRule(label="LangChain", agents=("langchain",), why="langchain-anthropic and its like"),
+    ClientRule(label="OpenAI Agents", agents=("agents/python", "agents/js"), why="the agents SDK"),
+    ClientRule(label="Pydantic AI", agents=("pydantic-ai/",), why="own user agent"),
+    ClientRule(label="Anthropic SDK", agents=("anthropic/",), why="a script, or an agent that shows only the SDK"),
+    ClientRule(label="OpenAI SDK", agents=("openai/",), why="a script, or an agent that shows only the SDK"),
+)
+
+
+def classify(signals: Signals) -> str:
+    """The label of the first rule that fits, else `Unknown`."""
+    agent = signals.user_agent
+    for rule in RULES:
+        if agent.startswith(rule.agents) and rule.when(signals):
+            return rule.label
+    return UNKNOWN

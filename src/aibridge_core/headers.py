@@ -1,0 +1,96 @@
+"""Which headers pass. Everything does, both ways, unless a row here takes it out.
+
+Belongs here: the deny-lists, each row with its reason. Never: an allow-list. A header that nobody knows yet passes.
+"""
+
+from collections.abc import Iterable
+
+from aibridge_core.wire import Headers, header
+
+GATEWAY_TOKEN_HEADERS = (b"x-coder-ai-governance-token", b"x-aibridge-token")
+"""With one of these the gateway token has a header of its own, and `Authorization` / `X-Api-Key` hold the user's
+own upstream credential."""
+
+_HOP_BY_HOP = dict.fromkeys(
+    (
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    ),
+    "hop-by-hop: RFC 9110, section 7.6.1",
+)
+
+NOT_UPSTREAM = {
+    **_HOP_BY_HOP,
+    b"host": "names the gateway; the upstream has its own",
+    b"content-length": "set anew from the body that is sent",
+    b"expect": "answered by the gateway's server",
+    b"authorization": "holds the gateway token, or is sent as the credential that was chosen",
+    b"x-api-key": "as authorization",
+    b"x-coder-ai-governance-token": "the gateway token",
+    b"x-aibridge-token": "the gateway token",
+    b"coder-session-token": "the gateway token",
+    b"x-coder-ai-governance-request-id": "correlates two gateways of one organisation",
+    b"x-coder-agent-firewall-session-id": "for the audit trail only",
+    b"x-coder-agent-firewall-sequence-number": "for the audit trail only",
+    b"forwarded": "tells the provider about the organisation's network",
+    b"x-forwarded-for": "as forwarded",
+    b"x-forwarded-host": "as forwarded",
+    b"x-forwarded-proto": "as forwarded",
+    b"x-forwarded-port": "as forwarded",
+    b"x-real-ip": "as forwarded",
+}
+
+NOT_WITH_A_CENTRAL_KEY = {
+    b"anthropic-workspace-id": "chooses who pays; with a central key that is the operator's choice",
+}
+
+NOT_UPSTREAM_PREFIX = b"x-ai-bridge-actor"
+"""Says who acts; only the gateway may say that."""
+
+NOT_TO_CLIENT = {
+    **_HOP_BY_HOP,
+    b"alt-svc": "offers another way to the provider's origin, not to ours",
+    b"strict-transport-security": "speaks for the provider's host name, not for ours",
+}
+
+
+def for_upstream(headers: Headers, *, central_key: bool, drop: Iterable[bytes] = ()) -> Headers:
+    """The client's headers that go on to a provider, in their order; `drop` names more to take out."""
+    denied = {*NOT_UPSTREAM, *_named_by_connection(headers), *drop}
+    if central_key:
+        denied.update(NOT_WITH_A_CENTRAL_KEY)
+    return tuple(
+        (name, value) for name, value in headers if name not in denied and not name.startswith(NOT_UPSTREAM_PREFIX)
+    )
+
+
+def for_client(headers: Headers, *, drop: Iterable[bytes] = ()) -> Headers:
+    """The provider's answer headers that go on to the client; `drop` names more to take out."""
+    denied = {*NOT_TO_CLIENT, *_named_by_connection(headers), *drop}
+    return tuple((name, value) for name, value in headers if name not in denied)
+
+
+def accepted_codings(value: str, supported: Iterable[str]) -> str:
+    """An `Accept-Encoding` value without the codings that the gateway couldn't read (RFC 9110, section 12.5.3).
+
+    Tokens keep their spelling, weights and order; `identity` and `*;q=0` stay, a `*` that invites anything goes.
+    """
+    known = {"identity", *supported}
+    kept = []
+    for element in value.split(","):
+        coding, _, weight = element.strip().lower().partition(";")
+        if coding.strip() in known or (coding.strip() == "*" and weight.replace(" ", "") in ("q=0", "q=0.0")):
+            kept.append(element.strip())
+    return ", ".join(kept) or "identity"
+
+
+def _named_by_connection(headers: Headers) -> set[bytes]:
+    value = header(headers, b"connection")
+    return {name.strip().lower().encode("latin-1") for name in value.split(",")} if value else set()

@@ -1,0 +1,131 @@
+"""What a provider is to the gateway: a configured instance of a kind.
+
+Belongs here: routing and credentials by table. Never: a rule of one kind; each has its own file.
+"""
+
+from collections.abc import Sequence
+from enum import Enum
+
+from attrs import field, frozen
+
+from aibridge_core.actors import Credential, CredentialKind
+from aibridge_core.errors import NoUpstreamCredential
+from aibridge_core.wire import Headers, header
+
+
+class Mode(Enum):
+    """What happens on a route."""
+
+    BRIDGED = "bridged"
+    """Read, recorded and relayed."""
+    PASSTHROUGH = "passthrough"
+    """Relayed only."""
+
+
+@frozen
+class Route:
+    """One row of a kind's route table. A path that ends with a slash stands for everything below it."""
+
+    path: str
+    mode: Mode
+    dialect: str = ""
+    """Name of the dialect of a bridged route."""
+
+    def fits(self, path: str) -> bool:
+        """Whether a path (below the provider's prefix) is this route's."""
+        return path.startswith(self.path) if self.path.endswith("/") else path == self.path
+
+
+@frozen
+class CredentialPlace:
+    """A header that carries a credential of this kind of provider."""
+
+    header: bytes
+    scheme: str = ""
+    """E.g. `Bearer`; empty if the value is the bare key."""
+
+    def value(self, secret: str) -> bytes:
+        """The header value for a secret."""
+        return (f"{self.scheme} {secret}" if self.scheme else secret).encode("latin-1")
+
+    def secret(self, headers: Headers) -> str | None:
+        """The secret in these headers, if there is one."""
+        text = header(headers, self.header)
+        if not text:
+            return None
+        if not self.scheme:
+            return text
+        scheme, _, secret = text.partition(" ")
+        return secret.strip() or None if scheme.lower() == self.scheme.lower() else None
+
+
+@frozen(kw_only=True)
+class ProviderKind:
+    """What all instances of one type share."""
+
+    prefix: str = ""
+    """Part of the client's path, after the provider's name, that the base URL already holds."""
+    routes: tuple[Route, ...]
+    dialect: str
+    """The one whose error shape is used where no route tells."""
+    places: tuple[CredentialPlace, ...]
+    """Where users may put a credential of their own, in order; the first is used for the central key."""
+
+
+@frozen(kw_only=True)
+class Provider:
+    """A configured instance."""
+
+    name: str
+    type: str
+    base_url: str
+    kind: ProviderKind
+    keys: Sequence[str] = field(default=(), repr=False)
+    """Central keys; the first is used."""
+
+    def route(self, path: str) -> Route | None:
+        """The route of a path that begins after the provider's name; None if this kind doesn't serve it."""
+        below = self._below(path)
+        if below is None or _climbs(below):
+            return None
+        return next((route for route in self.kind.routes if route.fits(below)), None)
+
+    def url(self, path: str, query: bytes) -> str:
+        """Where a path goes upstream, its query kept as it is."""
+        below = self._below(path) or ""
+        url = self.base_url.rstrip("/") + below
+        return f"{url}?{query.decode('latin-1')}" if query else url
+
+    def credential(self, headers: Headers, *, own: bool, gateway_token: str = "") -> Credential:
+        """The credential for a request. Raises NoUpstreamCredential.
+
+        `own`: the client may have sent one of its own. The gateway's token is never taken for one.
+        """
+        if own:
+            for place in self.kind.places:
+                secret = place.secret(headers)
+                if secret and secret != gateway_token:
+                    return _credential(CredentialKind.BYOK, place, secret)
+        if self.keys:
+            return _credential(CredentialKind.CENTRALIZED, self.kind.places[0], self.keys[0])
+        raise NoUpstreamCredential(
+            f'Provider "{self.name}" has no key. Ask your administrator to configure one, or send your own in'
+            f" {' or '.join(place.header.decode().title() for place in self.kind.places)} together with the gateway"
+            " token in X-AIBridge-Token."
+        )
+
+    def _below(self, path: str) -> str | None:
+        if not path.startswith(self.kind.prefix):
+            return None
+        below = path[len(self.kind.prefix) :]
+        return below if below.startswith("/") else None
+
+
+def _credential(kind: CredentialKind, place: CredentialPlace, secret: str) -> Credential:
+    return Credential(kind=kind, header=place.header, value=place.value(secret), secret=secret)
+
+
+def _climbs(path: str) -> bool:
+    """Whether a path could leave its subtree once the provider resolves dot segments, however they are spelt."""
+    plain = path.lower().replace("%2e", ".").replace("%2f", "/").replace("%5c", "/").replace("\\", "/")
+    return any(segment in (".", "..") for segment in plain.split("/"))

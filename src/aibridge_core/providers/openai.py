@@ -1,0 +1,20 @@
+"""OpenAI, and whatever speaks its APIs at another address."""
+
+from aibridge_core.providers.api import CredentialPlace, Mode, ProviderKind, Route
+
+BASE_URL = "https://api.openai.com/v1/"
+
+KIND = ProviderKind(
+    prefix="/v1",
+    routes=(
+        Route("/chat/completions", Mode.BRIDGED, "chat_completions"),
+        Route("/responses", Mode.BRIDGED, "responses"),
+        Route("/responses/", Mode.PASSTHROUGH),
+        Route("/conversations", Mode.PASSTHROUGH),
+        Route("/conversations/", Mode.PASSTHROUGH),
+        Route("/models", Mode.PASSTHROUGH),
+        Route("/models/", Mode.PASSTHROUGH),
+    ),
+    dialect="chat_completions",
+    places=(CredentialPlace(b"authorization", "Bearer"),),
+)

@@ -1,0 +1,61 @@
+"""From a client's path to a provider and its route.
+
+Belongs here: finding the way, and saying what exists when there is none. Never: who may go it.
+"""
+
+from collections.abc import Iterable
+
+from attrs import frozen
+
+from aibridge_core.dialects.api import Dialect
+from aibridge_core.dialects.registry import DIALECTS
+from aibridge_core.errors import MethodNotAllowed, RouteNotFound
+from aibridge_core.providers.api import Mode, Provider, Route
+
+
+@frozen(kw_only=True)
+class Match:
+    """Where a request goes."""
+
+    provider: Provider
+    route: Route
+    path: str
+    """After the provider's name."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """The API that is spoken here."""
+        return DIALECTS[self.route.dialect or self.provider.kind.dialect]
+
+
+class Router:
+    """The configured providers, by the first segment of the path."""
+
+    def __init__(self, providers: Iterable[Provider]) -> None:
+        self._providers = {provider.name: provider for provider in providers}
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all providers, in order of configuration."""
+        return list(self._providers)
+
+    def resolve(self, method: str, path: str) -> Match:
+        """Find the route of `/<provider>/...`. Raises RouteNotFound, MethodNotAllowed."""
+        name, _, rest = path.lstrip("/").partition("/")
+        provider = self._providers.get(name)
+        route = provider.route(f"/{rest}") if provider else None
+        if provider is None or route is None:
+            known = ", ".join(self._providers) or "none"
+            raise RouteNotFound(f"route not supported: {method} {path}. Configured providers: {known}")
+        if route.mode is Mode.BRIDGED and method != "POST":
+            raise MethodNotAllowed(f"{path} takes POST, not {method}")
+        return Match(provider=provider, route=route, path=f"/{rest}")
+
+    def dialect(self, path: str) -> Dialect:
+        """Whose error shape a path's client most likely reads, whether or not the path exists."""
+        name, _, rest = path.lstrip("/").partition("/")
+        provider = self._providers.get(name)
+        if provider is None:
+            return DIALECTS["messages" if rest.startswith("v1/messages") else "chat_completions"]
+        route = provider.route(f"/{rest}")
+        return DIALECTS[(route.dialect if route else "") or provider.kind.dialect]

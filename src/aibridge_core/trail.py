@@ -1,0 +1,84 @@
+"""What is written of one interception: its facts, then exactly one end.
+
+Belongs here: stamping facts and deciding the outcome. Never: how records are stored.
+"""
+
+from collections.abc import Sequence
+
+from aibridge_core.dialects.api import Failed, Interceptor, Observed, Relay, Step
+from aibridge_core.errors import BridgeError
+from aibridge_core.ports import Clock, NewId, Recorder
+from aibridge_core.records import (
+    MAX_ERROR_MESSAGE,
+    ErrorType,
+    Fact,
+    InterceptionEnded,
+    InterceptionStart,
+    PromptUsage,
+    Record,
+    Status,
+)
+
+
+class Trail:
+    """The open end of one interception. It is closed once; whatever comes later changes nothing."""
+
+    def __init__(self, start: InterceptionStart, *, recorder: Recorder, clock: Clock, new_id: NewId) -> None:
+        self._id = start.id
+        self._recorder = recorder
+        self._clock = clock
+        self._new_id = new_id
+        self._facts: list[Fact] = []
+        self._failure: Failed | None = None
+        self._closed = False
+
+    def observe(self, steps: Sequence[Step]) -> bytes:
+        """Take facts and failures out of steps; returns the bytes that they would relay."""
+        relayed = []
+        for step in steps:
+            if isinstance(step, Observed):
+                self._facts.append(step.fact)
+            elif isinstance(step, Failed):
+                self.fail(step)
+            elif isinstance(step, Relay):
+                relayed.append(step.data)
+        return b"".join(relayed)
+
+    def fail(self, failure: Failed | BridgeError) -> None:
+        """Remember why the interception failed; the first reason counts."""
+        if isinstance(failure, BridgeError):
+            failure = Failed(failure.error_type, failure.message)
+        self._failure = self._failure or failure
+
+    async def close(self, interceptor: Interceptor, status: Status | None = None) -> None:
+        """Write everything and the end. Raises RecordingFailed.
+
+        `status` overrides what the facts say: completed, or failed if a failure was seen.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        now = self._clock.now()
+        prompt = interceptor.request.prompt
+        if prompt is not None:
+            self._facts.insert(0, PromptUsage(response_id=interceptor.response_id, prompt=prompt))
+        records = [
+            Record(id=self._new_id(), interception_id=self._id, created_at=now, fact=fact) for fact in self._facts
+        ]
+        if records:
+            await self._recorder.record(records)
+        await self._recorder.end(self._ended(status))
+
+    def _ended(self, status: Status | None) -> InterceptionEnded:
+        failure = self._failure
+        if status is Status.CANCELLED:
+            failure = None
+        elif status is Status.INTERRUPTED:
+            failure = Failed(ErrorType.UNKNOWN, "the gateway shut down before the answer was complete")
+        return InterceptionEnded(
+            id=self._id,
+            ended_at=self._clock.now(),
+            status=status or (Status.FAILED if failure else Status.COMPLETED),
+            error_type=failure.error_type if failure else "",
+            error_message=failure.message[:MAX_ERROR_MESSAGE] if failure else "",
+        )
