@@ -5,13 +5,15 @@ Belongs here: implementations of ports in memory, without sockets and sleeps. St
 """
 
 import zlib
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from types import TracebackType
 
 from attrs import define, field, frozen
 
 from aibridge_core.actors import Actor
 from aibridge_core.errors import BridgeError, Unauthenticated
+from aibridge_core.ports import Recorder
+from aibridge_core.records import InterceptionEnded, InterceptionStart, Record
 from aibridge_core.wire import AnswerHead, Headers, UpstreamRequest
 
 
@@ -106,6 +108,33 @@ class CollectingReply:
     async def finish(self) -> None:
         """The end."""
         self.finished = True
+
+
+@define
+class BreakableRecorder:
+    """Implements `aibridge_core.ports.Recorder` over another one; while `failure` is set, every call raises it."""
+
+    inner: Recorder
+    failure: BridgeError | None = None
+
+    async def begin(self, start: InterceptionStart) -> None:
+        """As the inner one."""
+        self._check()
+        await self.inner.begin(start)
+
+    async def record(self, records: Sequence[Record]) -> None:
+        """As the inner one."""
+        self._check()
+        await self.inner.record(records)
+
+    async def end(self, ended: InterceptionEnded) -> None:
+        """As the inner one."""
+        self._check()
+        await self.inner.end(ended)
+
+    def _check(self) -> None:
+        if self.failure:
+            raise self.failure
 
 
 @frozen
