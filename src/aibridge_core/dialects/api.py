@@ -7,6 +7,7 @@ the machinery that the dialects share by implementation.
 from collections.abc import Sequence
 from typing import Protocol
 
+import msgspec
 from attrs import field, frozen
 
 from aibridge_core.errors import BridgeError
@@ -30,9 +31,11 @@ class RequestView:
     """What the body says of the client's session: `metadata.user_id` (Messages) or `prompt_cache_key` (OpenAI)."""
 
 
-@frozen
-class Relay:
-    """Bytes for the client. `last`: they complete the answer, so they go out when its records are durable."""
+class Relay(msgspec.Struct, frozen=True, gc=False):
+    """Bytes for the client. `last`: they complete the answer, so they go out when its records are durable.
+
+    A msgspec Struct because one is made of every piece that passes: it costs an eighth of an attrs value.
+    """
 
     data: bytes
     last: bool = False

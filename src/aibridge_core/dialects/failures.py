@@ -7,9 +7,8 @@ that one API gives its errors; each dialect brings its table.
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from aibridge_core.dialects.api import Failed
+from aibridge_core.dialects.jsontext import try_read_any
 from aibridge_core.records import MAX_ERROR_MESSAGE, ErrorType
 
 _BY_STATUS = {
@@ -33,7 +32,7 @@ def failure_of_status(status: int, body: bytes) -> Failed:
     """What an answer with an error status says: its `error.message`, else the beginning of its text."""
     error = error_object(body)
     message = error.get("message") if error else None
-    text = message if isinstance(message, str) and message else body.decode("utf-8", "replace").strip()
+    text = message if isinstance(message, str) and message else _beginning(body)
     return Failed(type_of_status(status), (text or f"HTTP status {status}")[:MAX_ERROR_MESSAGE])
 
 
@@ -48,10 +47,13 @@ def failure_of_error(error: Mapping[str, Any], types: Mapping[str, ErrorType]) -
 
 def error_object(body: bytes) -> Mapping[str, Any] | None:
     """The `error` object of a JSON body; a text in its place counts as the message. None if there is none."""
-    try:
-        error = msgspec.json.decode(body).get("error")
-    except (msgspec.DecodeError, AttributeError, UnicodeDecodeError, RecursionError):
-        return None
+    answer = try_read_any(body)
+    error = answer.get("error") if isinstance(answer, dict) else None
     if isinstance(error, str):
         return {"message": error}
     return error if isinstance(error, dict) else None
+
+
+def _beginning(body: bytes) -> str:
+    """As many whole characters as are recorded at most; one takes up to four bytes."""
+    return body.lstrip()[: 4 * MAX_ERROR_MESSAGE].decode("utf-8", "replace").strip()

@@ -16,7 +16,7 @@ from aibridge_core.sse import SseEvent, SseScanner
 from aibridge_core.wire import AnswerHead, header
 
 MAX_READ = 32 * 1024 * 1024
-"""Largest JSON answer that is read for its facts, in bytes; a larger one is relayed all the same."""
+"""Largest event or whole answer that is read for its facts, in bytes; a larger one is relayed all the same."""
 
 _NOTHING: Sequence[Step] = ()
 
@@ -79,11 +79,13 @@ class AnswerInterceptor:
         voice: Voice,
         new_reader: Callable[[], AnswerReader],
         edits_answers: bool = False,
+        max_read: int = MAX_READ,
     ) -> None:
         self.request = request
         self.edits_answers = edits_answers
         self._voice = voice
         self._new_reader = new_reader
+        self._max_read = max_read
         self._reader = new_reader()
         self._body: _Body | _Stream | None = None
 
@@ -95,12 +97,17 @@ class AnswerInterceptor:
     def begin_turn(self, head: AnswerHead) -> None:
         """An upstream answer begins; its head decides how its body is read."""
         self._reader = self._new_reader()
-        kind = header(head.headers, b"content-type")
-        streamed = self.request.streaming if kind is None else kind.lower().startswith("text/event-stream")
-        if head.status < 400 and streamed:
-            self._body = _Stream(self._reader, edits=self.edits_answers)
+        if self._is_stream(head):
+            self._body = _Stream(self._reader, edits=self.edits_answers, max_event=self._max_read)
         else:
-            self._body = _Body(self._reader, head.status)
+            self._body = _Body(self._reader, head.status, max_read=self._max_read)
+
+    def _is_stream(self, head: AnswerHead) -> bool:
+        """Some compatible servers name no type, or a wrong one: then it is what was asked for."""
+        kind = (header(head.headers, b"content-type") or "").lower()
+        if head.status >= 400 or "json" in kind:
+            return False
+        return self.request.streaming or kind.startswith("text/event-stream")
 
     def feed(self, data: bytes) -> Sequence[Step]:
         """A piece of the body, decoded, cut anywhere."""
@@ -125,10 +132,10 @@ class AnswerInterceptor:
 class _Stream:
     """A body of server-sent events."""
 
-    def __init__(self, reader: AnswerReader, *, edits: bool) -> None:
+    def __init__(self, reader: AnswerReader, *, edits: bool, max_event: int) -> None:
         self._reader = reader
         self._edits = edits
-        self._scanner = SseScanner()
+        self._scanner = SseScanner(max_event=max_event)
         self._ended = False
 
     @property
@@ -139,10 +146,10 @@ class _Stream:
     def feed(self, data: bytes) -> Sequence[Step]:
         if self._ended:
             return (Relay(data),)
-        read = self._reader.event
         events = self._scanner.feed(data)
         if self._edits:
             return self._filtered(events)
+        read = self._reader.event
         for position, event in enumerate(events):
             if read(event) is Verdict.LAST:
                 return self._split(data, events[position:])
@@ -150,40 +157,45 @@ class _Stream:
 
     def _split(self, data: bytes, tail: Sequence[SseEvent]) -> Sequence[Step]:
         """All before the last event goes out at once, the event itself when the records are durable."""
-        self._ended = True
         # The event may have begun in an earlier piece: then all of this one is held.
         start = max(0, len(data) - len(self._scanner.rest) - sum(len(event.raw) for event in tail))
-        before: Sequence[Step] = (Relay(data[:start]),) if start else ()
-        return (*before, *self._facts(partial=False), Relay(data[start:], last=True))
+        return self._last(data[:start], data[start:])
 
     def _filtered(self, events: Sequence[SseEvent]) -> Sequence[Step]:
         kept: list[bytes] = []
         for position, event in enumerate(events):
             verdict = self._reader.event(event)
             if verdict is Verdict.LAST:
-                self._ended = True
-                tail = b"".join(e.raw for e in events[position:]) + self._scanner.rest
-                before: Sequence[Step] = (Relay(b"".join(kept)),) if kept else ()
-                return (*before, *self._facts(partial=False), Relay(tail, last=True))
+                tail = [after.raw for after in events[position:]]
+                return self._last(b"".join(kept), b"".join([*tail, self._scanner.rest]))
             if verdict is Verdict.PASS:
                 kept.append(event.raw)
         return (Relay(b"".join(kept)),) if kept else _NOTHING
+
+    def _last(self, before: bytes, last: bytes) -> Sequence[Step]:
+        self._ended = True
+        at_once: Sequence[Step] = (Relay(before),) if before else ()
+        # An error ends an answer, too, but doesn't make it whole.
+        return (*at_once, *self._facts(partial=not self._reader.complete), Relay(last, last=True))
 
     def end(self, *, broken: bool) -> Sequence[Step]:
         if self._ended:
             return _NOTHING
         self._ended = not broken
-        rest = self._scanner.rest
-        if not broken:
-            for event in self._scanner.close():
-                self._reader.event(event)
+        rest = b"" if broken else self._read_rest()
         partial = broken or not self._reader.complete
         steps = list(self._facts(partial=partial))
         if partial and not broken and self._reader.failure is None:
             steps.append(Failed(ErrorType.INCOMPLETE, "the stream ended before the answer was complete"))
-        if self._edits and rest and not broken:
+        if self._edits and rest:
             steps.append(Relay(rest, last=True))
         return steps
+
+    def _read_rest(self) -> bytes:
+        """Read an event that the end of the stream cut short, as clients do; returns what of it is for the client."""
+        rest = self._scanner.rest
+        verdicts = [self._reader.event(event) for event in self._scanner.close()]
+        return b"" if Verdict.HIDE in verdicts else rest
 
     def _facts(self, *, partial: bool) -> Sequence[Step]:
         facts = [Observed(fact) for fact in self._reader.facts(partial=partial)]
@@ -195,16 +207,19 @@ class _Body:
 
     open_between_events = False
 
-    def __init__(self, reader: AnswerReader, status: int) -> None:
+    def __init__(self, reader: AnswerReader, status: int, *, max_read: int) -> None:
         self._reader = reader
         self._status = status
+        self._max_read = max_read
         self._held = b""
         self._read = bytearray()
         self._too_large = False
 
     def feed(self, data: bytes) -> Sequence[Step]:
+        if not data:
+            return _NOTHING  # what is held stays the last piece
         out, self._held = self._held, data
-        self._too_large = self._too_large or len(self._read) + len(data) > MAX_READ
+        self._too_large = self._too_large or len(self._read) + len(data) > self._max_read
         if not self._too_large:
             self._read += data
         return (Relay(out),) if out else _NOTHING
