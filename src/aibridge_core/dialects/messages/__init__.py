@@ -1,0 +1,52 @@
+"""The Anthropic Messages API.
+
+Belongs here: how the gateway speaks for itself in this API, and the way to its readers. Never: what a request or an
+answer means; see `request.py` and `response.py`.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from aibridge_core.dialects.interceptor import AnswerInterceptor
+from aibridge_core.dialects.messages.request import read_request
+from aibridge_core.dialects.messages.response import MessagesReader
+from aibridge_core.errors import BridgeError
+
+# The API's own names (platform.claude.com/docs, "Errors"); where it has none for a status, the name that makes
+# its clients do the right thing.
+_ERROR_TYPES: Mapping[int, str] = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    405: "invalid_request_error",
+    413: "request_too_large",
+    426: "invalid_request_error",
+    429: "rate_limit_error",
+    501: "not_supported",  # Claude Code's name for an endpoint that a gateway doesn't have
+    503: "overloaded_error",  # clients back off and come again, which is what our 503s ask for
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+
+
+class MessagesDialect:
+    """Implements `aibridge_core.dialects.api.Dialect`."""
+
+    name = "messages"
+    keep_alive = b'event: ping\ndata: {"type": "ping"}\n\n'
+    """The API's own sign of life; the official SDKs skip it."""
+
+    def intercept(self, body: bytes) -> AnswerInterceptor:
+        """Read a request. Raises MalformedRequest."""
+        return AnswerInterceptor(request=read_request(body), voice=self, new_reader=MessagesReader)
+
+    def refuse(self, error: BridgeError) -> bytes:
+        """The API's JSON error body."""
+        kind = _ERROR_TYPES.get(error.status, "api_error")
+        return msgspec.json.encode({"type": "error", "error": {"type": kind, "message": error.message}})
+
+    def error_event(self, error: BridgeError) -> bytes:
+        """The same inside a stream; this API has no further end marker after it."""
+        return b"event: error\ndata: " + self.refuse(error) + b"\n\n"
