@@ -5,6 +5,7 @@ Belongs here: frozen values, ready to use. Never: environment, files or flags.
 
 from pathlib import Path
 
+import platformdirs
 from attrs import Factory, field, frozen
 
 
@@ -13,12 +14,12 @@ class ProviderSettings:
     """One configured provider instance."""
 
     type: str
-    """`anthropic` or `openai` (any OpenAI-compatible base URL)."""
+    """A key of `aibridge_core.providers.registry.KINDS`, as configured; recorded with every interception."""
     name: str
     """`^[a-z0-9]+(-[a-z0-9]+)*$`, unique; the first segment of its routes."""
     base_url: str
     keys: tuple[str, ...] = field(default=(), repr=False)
-    """Central upstream keys; empty if every user brings their own."""
+    """Central upstream keys, the first of which is used; empty if every user brings their own."""
 
 
 @frozen(kw_only=True)
@@ -36,7 +37,7 @@ class Timeouts:
 
 @frozen(kw_only=True)
 class Settings:
-    """Everything that `aibridge serve` can be told."""
+    """Everything that `aibridge serve` can be told. Library users construct it; the defaults are the server's."""
 
     http_address: str = "127.0.0.1:4001"
     database_url: str = ""
@@ -58,3 +59,9 @@ class Settings:
     log_level: str = "info"
     log_format: str = "auto"
     """`human`, `json`, or `auto`: human on a terminal."""
+
+
+def default_database_url(folder: Path | None = None) -> str:
+    """A file in the given folder, or else in the user's data folder."""
+    folder = folder or platformdirs.user_data_path("aibridge", appauthor=False)
+    return f"sqlite:///{(folder / 'aibridge.db').as_posix()}"

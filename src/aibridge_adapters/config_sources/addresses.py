@@ -1,0 +1,90 @@
+"""Reads values that name a place: listening addresses, provider base URLs, database URLs.
+
+Belongs here: syntax and what we refuse in it. Never: resolving or connecting.
+"""
+
+import re
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from urllib.parse import SplitResult, urlsplit
+
+from aibridge_adapters.config_sources.values import BadValue, text_of
+
+_ADDRESS = re.compile(r"(?:\[(?P<six>[^\[\]]+)\]|(?P<host>[^:/\[\]]+)):(?P<port>\d{1,5})", re.ASCII)
+_HOST_NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9])?", re.IGNORECASE)
+_LOOKS_LIKE_IPV4 = re.compile(r"[0-9.]+")
+_BLANK_OR_CONTROL = re.compile(r"[\x00-\x20\x7f]")
+_USER_INFO = re.compile(r"//[^/?#]*@")
+_QUERY = re.compile(r"[?#].*", re.DOTALL)
+_SQLITE = "sqlite:///"
+
+
+def read_address(raw: object) -> str:
+    """`host:port` to listen on; an IPv6 host stands in brackets (RFC 3986, section 3.2.2)."""
+    text = text_of(raw)
+    match = _ADDRESS.fullmatch(text)
+    if not match:
+        raise BadValue(_why_no_address(text))
+    _check_host(match["six"], match["host"])
+    if int(match["port"]) > 65535:
+        raise BadValue(f"there is no port {match['port']}")
+    return text
+
+
+def read_base_url(raw: object) -> str:
+    """Where a provider is. Credentials and queries don't belong in it: it is logged and shown."""
+    text = text_of(raw)
+    if _BLANK_OR_CONTROL.search(text):
+        raise BadValue("it holds blanks or control characters")
+    parts = _split(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise BadValue
+    if "@" in parts.netloc:
+        raise BadValue("credentials don't belong in a base URL; use KEY")
+    if "?" in text or "#" in text:
+        raise BadValue("a query or fragment doesn't belong in a base URL")
+    return text
+
+
+def read_database_url(raw: object) -> str:
+    """An SQLite file or `:memory:`."""
+    text = text_of(raw)
+    if text.partition(":")[0].lower() in ("postgres", "postgresql"):
+        raise BadValue("PostgreSQL is not in this version")
+    if not text.startswith(_SQLITE) or text == _SQLITE:
+        raise BadValue
+    return text
+
+
+def without_credentials(text: str) -> str:
+    """A text that may be a URL, without user, password and query: fit for a message."""
+    shown = _USER_INFO.sub("//...@", text)
+    return _QUERY.sub(lambda found: found[0][0] + "...", shown) if "://" in shown else shown
+
+
+def _why_no_address(text: str) -> str:
+    if text.count(":") > 1 and "[" not in text and "/" not in text:
+        return "an IPv6 host stands in brackets"
+    if text.startswith(":"):
+        return "the host is missing; 0.0.0.0 and [::] listen on every interface"
+    return ""
+
+
+def _check_host(six: str | None, host: str | None) -> None:
+    try:
+        if six is not None:
+            IPv6Address(six)
+        elif host is not None and _LOOKS_LIKE_IPV4.fullmatch(host):
+            IPv4Address(host)
+        elif host is not None and not _HOST_NAME.fullmatch(host):
+            raise BadValue("that is no host name")
+    except AddressValueError as error:
+        raise BadValue(f"that is no IP address: {error}") from error
+
+
+def _split(text: str) -> SplitResult:
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # raises for a port that isn't one
+    except ValueError as error:
+        raise BadValue(str(error)) from error
+    return parts

@@ -1,0 +1,105 @@
+"""The kinds of value that settings have: how each is read, shown and described.
+
+Belongs here: one row per kind. Never: a setting.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from aibridge_adapters.config_sources.addresses import read_address, read_base_url, read_database_url
+from aibridge_adapters.config_sources.values import (
+    choice_reader,
+    read_duration,
+    read_file_path,
+    read_secret_file,
+    read_switch,
+    secret_reader,
+    show_duration,
+    show_size,
+    size_reader,
+)
+from aibridge_core.actors import mask
+
+
+@frozen(kw_only=True)
+class Kind:
+    """How a value is read and shown."""
+
+    metavar: str
+    """Stands for the value in help texts."""
+    allowed: str
+    """Completes "allowed: ..." in messages and in the documentation."""
+    read: Callable[[object], Any]
+    """From text, or from a TOML value. Raises `aibridge_adapters.config_sources.values.BadValue`."""
+    show: Callable[[Any], str] = str
+    """Back to a text that can be read again; secrets are masked."""
+    plain: Callable[[Any], object] = str
+    """To what JSON knows; secrets are masked."""
+    secret: bool = False
+    """Never shown. Comes from a file too, by `..._FILE`."""
+    path: bool = False
+    """In `aibridge.toml`, relative to the folder of that file."""
+    switch: bool = False
+    """On or off; a pair of flags."""
+
+
+def choice(*words: str) -> Kind:
+    """One of these words."""
+    return Kind(metavar="|".join(words), allowed=", ".join(words), read=choice_reader(words))
+
+
+def secret(*, least: int) -> Kind:
+    """At least so many characters."""
+    allowed = f"at least {least} visible ASCII characters" if least > 1 else "visible ASCII characters"
+    return Kind(metavar="SECRET", allowed=allowed, read=secret_reader(least=least), show=mask, plain=mask, secret=True)
+
+
+def _word(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _same(value: object) -> object:
+    return value
+
+
+ADDRESS = Kind(
+    metavar="HOST:PORT",
+    allowed="HOST:PORT such as 127.0.0.1:4001, [::1]:4001 or 0.0.0.0:4001, with a port from 0 (any free one) to 65535",
+    read=read_address,
+)
+DATABASE_URL = Kind(metavar="URL", allowed="sqlite:///PATH or sqlite:///:memory:", read=read_database_url)
+BASE_URL = Kind(
+    metavar="URL", allowed="http://HOST... or https://HOST... without credentials or query", read=read_base_url
+)
+SWITCH = Kind(
+    metavar="BOOL",
+    allowed="true, false, 1, 0, yes, no, on, off",
+    read=read_switch,
+    show=_word,
+    plain=_same,
+    switch=True,
+)
+DURATION = Kind(
+    metavar="DURATION",
+    allowed="seconds as a number, or with units ms, s, m, h, d, w: 10s, 5m, 1h30m, 60d",
+    read=read_duration,
+    show=show_duration,
+    plain=_same,
+)
+BODY_SIZE = Kind(
+    metavar="SIZE",
+    # A body is held in memory while it is relayed, so there is an upper bound that no machine should pass.
+    allowed="1 to 1GiB, as a number of bytes or with a unit: B, kB, MB, GB, KiB, MiB, GiB",
+    read=size_reader(least=1, most=2**30),
+    show=show_size,
+    plain=_same,
+)
+FILE = Kind(
+    metavar="FILE", allowed="a file that exists and can be read", read=read_file_path, plain=Path.__str__, path=True
+)
+SECRET_FILE = Kind(
+    metavar="FILE", allowed="a file that holds the secret and nothing else", read=read_secret_file, path=True
+)

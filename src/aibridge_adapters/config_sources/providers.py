@@ -1,0 +1,134 @@
+"""Provider instances: from drafts to settings.
+
+Belongs here: what makes a provider complete, which ones are left out, and what is served if none is configured. Never:
+reading a source.
+"""
+
+from collections.abc import Mapping
+
+from attrs import evolve, frozen
+
+from aibridge_adapters.config import ProviderSettings
+from aibridge_adapters.config_sources import kinds
+from aibridge_adapters.config_sources.credentials import read_keys
+from aibridge_adapters.config_sources.drafts import Draft, SourceValues, identify, merge
+from aibridge_adapters.config_sources.entries import Entry, entry
+from aibridge_adapters.config_sources.origins import DEFAULT, Origin, Source
+from aibridge_adapters.config_sources.provider_types import (
+    BEDROCK_FIELD,
+    CREDENTIAL_FIELDS,
+    DORMANT_FIELD,
+    PLAIN_KEYS,
+    PROVIDER_TYPES,
+    default_base_url,
+    default_providers,
+)
+from aibridge_adapters.config_sources.report import Report
+from aibridge_core.actors import mask
+
+_TEXT = kinds.Kind(metavar="TEXT", allowed="a text", read=str)
+
+
+@frozen(kw_only=True)
+class Resolved:
+    """A provider and where its values come from."""
+
+    settings: ProviderSettings
+    origins: Mapping[str, Origin]
+    """By field; what is missing is a default."""
+
+    def entries(self) -> list[Entry]:
+        """For `aibridge config show`."""
+        key = f"providers.{self.settings.name}."
+        hints = [mask(secret) for secret in self.settings.keys]
+        return [
+            entry(key + "type", _TEXT, self.settings.type, self._origin("type")),
+            entry(key + "base_url", kinds.BASE_URL, self.settings.base_url, self._origin("base_url")),
+            Entry(key=key + "keys", value=hints, text=", ".join(hints), origin=self._origin("keys"), secret=True),
+        ]
+
+    def _origin(self, name: str) -> Origin:
+        return self.origins.get(name, DEFAULT)
+
+
+def resolve_providers(
+    stronger: SourceValues, weaker: SourceValues, environ: Mapping[str, str], report: Report
+) -> list[Resolved]:
+    """All providers to serve. Everything that is wrong goes to the report."""
+    if not stronger.groups and not weaker.groups:
+        return _defaults(environ, report)
+    drafts = merge(identify(stronger.groups, report), identify(weaker.groups, report), report)
+    resolved = [provider for draft in drafts if (provider := _resolved(draft, report)) is not None]
+    if not resolved and not report.problems:
+        report.warn("no configured provider can be served by this version: every AI route will answer 404")
+    return resolved
+
+
+def _defaults(environ: Mapping[str, str], report: Report) -> list[Resolved]:
+    resolved = [_default(provider, environ) for provider in default_providers()]
+    described = [f"{provider.settings.name} {_whose_key(provider)}" for provider in resolved]
+    report.notes.append(f"no provider is configured; serving the default ones: {', '.join(described)}")
+    return resolved
+
+
+def _default(provider: ProviderSettings, environ: Mapping[str, str]) -> Resolved:
+    variable = PLAIN_KEYS[provider.name]
+    key = environ.get(variable, "").strip()
+    if not key:
+        return Resolved(settings=provider, origins={})
+    origin = Origin(source=Source.ENVIRONMENT, name=variable)
+    return Resolved(settings=evolve(provider, keys=(key,)), origins={"keys": origin})
+
+
+def _whose_key(provider: Resolved) -> str:
+    origin = provider.origins.get("keys")
+    return f"with the central key of {origin}" if origin else "without a central key (users bring their own)"
+
+
+def _resolved(draft: Draft, report: Report) -> Resolved | None:
+    if reason := _why_left_out(draft):
+        report.warn(f'provider "{draft.name}" ({draft.place}) IS LEFT OUT: {reason}; its routes answer 404')
+        return None
+    _warn_dormant(draft, report)
+    base_url = _base_url(draft, report)
+    keys = read_keys(draft, report)
+    if base_url is None or keys is None:
+        return None
+    settings = ProviderSettings(type=draft.type.name, name=draft.name, base_url=base_url, keys=keys)
+    return Resolved(settings=settings, origins=_origins(draft))
+
+
+def _why_left_out(draft: Draft) -> str:
+    """Without a key, Bedrock's settings mean that requests go to AWS; they must not silently go to somebody else."""
+    asks_for_bedrock = any(BEDROCK_FIELD.fullmatch(name) for name in draft.fields)
+    has_key = any(name in draft.fields for name in CREDENTIAL_FIELDS)
+    if draft.type.name == "anthropic" and asks_for_bedrock and not has_key:
+        return PROVIDER_TYPES["bedrock"].left_out
+    return draft.type.left_out
+
+
+def _warn_dormant(draft: Draft, report: Report) -> None:
+    for name, given in draft.fields.items():
+        if DORMANT_FIELD.fullmatch(name):
+            report.warn(f"{given.origin} is known but has no effect in this version")
+
+
+def _base_url(draft: Draft, report: Report) -> str | None:
+    given = draft.fields.get("base_url")
+    if given is not None:
+        value = report.read(kinds.BASE_URL, given)
+        return None if value is None else str(value)
+    default = default_base_url(draft.type.name, draft.name)
+    if not default:
+        report.refuse(
+            f'provider "{draft.name}" ({draft.place}) needs a base URL, type {draft.type.name} has no default; '
+            f"allowed: {kinds.BASE_URL.allowed}"
+        )
+        return None
+    return default
+
+
+def _origins(draft: Draft) -> dict[str, Origin]:
+    origins = {name: given.origin for name, given in draft.fields.items()}
+    credential = next((origins[name] for name in CREDENTIAL_FIELDS if name in origins), None)
+    return origins | ({"keys": credential} if credential else {})

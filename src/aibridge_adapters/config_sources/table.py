@@ -1,0 +1,155 @@
+"""Every setting that is one value: its names, kind and meaning. Defaults are those of `aibridge_adapters.config`.
+
+Belongs here: one row per setting, in the order in which they are shown. Flags, environment names, help texts and the
+documentation all come from it. Never: providers (`provider_types`) or names without effect (`names`).
+"""
+
+from functools import reduce
+
+from attrs import frozen
+
+from aibridge_adapters.config import Settings
+from aibridge_adapters.config_sources import kinds
+from aibridge_adapters.config_sources.kinds import Kind
+
+
+@frozen(kw_only=True)
+class Setting:
+    """One row."""
+
+    key: str
+    """In `aibridge.toml`, and the path of its field in `Settings`; a dot is a table."""
+    kind: Kind
+    meaning: str
+    unit: str = ""
+    name: str = ""
+    """For flags and environment, where it isn't the key."""
+    shown_default: str = ""
+    """In words, where the default is not a plain value."""
+
+    @property
+    def parameter(self) -> str:
+        """As a Python name; with `_file` for a secret, since a command line is no place for one (`ps` shows it)."""
+        return (self.name or self.key) + ("_file" if self.kind.secret else "")
+
+    @property
+    def flag(self) -> str:
+        """The command line flag."""
+        return "--" + self.parameter.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        """The environment name without its prefix."""
+        return (self.name or self.key).upper()
+
+    @property
+    def default(self) -> object:
+        """As `Settings` has it."""
+        return reduce(getattr, self.key.split("."), Settings())
+
+    @property
+    def default_text(self) -> str:
+        """For people; empty if there is none."""
+        if self.shown_default or self.default in (None, ""):
+            return self.shown_default
+        return self.kind.show(self.default)
+
+
+SETTINGS = (
+    Setting(
+        key="http_address",
+        kind=kinds.ADDRESS,
+        meaning="Where the gateway listens for AI clients and for the REST API.",
+    ),
+    Setting(
+        key="database_url",
+        kind=kinds.DATABASE_URL,
+        meaning="Where interceptions, users and tokens are kept. A relative PATH counts from the working directory.",
+        shown_default="aibridge.db in the user's data folder",
+    ),
+    Setting(
+        key="bootstrap_admin_token",
+        kind=kinds.secret(least=16),
+        meaning="A token for the user `admin`, for automation that can't run `aibridge tokens create`.",
+    ),
+    Setting(
+        key="allow_byok",
+        kind=kinds.SWITCH,
+        meaning="Whether users may bring their own upstream credential instead of the central key.",
+    ),
+    Setting(
+        key="max_body",
+        kind=kinds.BODY_SIZE,
+        unit="bytes",
+        meaning="Largest request body, compressed and decompressed alike; a larger one is answered with 413.",
+    ),
+    Setting(
+        key="timeouts.connect",
+        name="connect_timeout",
+        kind=kinds.DURATION,
+        unit="seconds",
+        meaning="Longest time to connect to a provider. 0: no limit.",
+    ),
+    Setting(
+        key="timeouts.read_idle",
+        name="read_idle_timeout",
+        kind=kinds.DURATION,
+        unit="seconds",
+        meaning="Longest silence of a provider within a blocking answer, and before any answer begins. 0: no limit.",
+    ),
+    Setting(
+        key="timeouts.total",
+        name="total_timeout",
+        kind=kinds.DURATION,
+        unit="seconds",
+        meaning="Longest time for a whole blocking exchange; streams have no such limit. 0: no limit.",
+    ),
+    Setting(
+        key="timeouts.stream_idle",
+        name="stream_idle_timeout",
+        kind=kinds.DURATION,
+        unit="seconds",
+        meaning="Longest silence of a provider within a stream. 0: no limit.",
+    ),
+    Setting(
+        key="keep_alive_interval",
+        kind=kinds.DURATION,
+        unit="seconds",
+        meaning="After so much silence of a provider's stream the client gets a keep-alive. 0: none are sent.",
+    ),
+    Setting(
+        key="shutdown_timeout",
+        kind=kinds.DURATION,
+        unit="seconds",
+        meaning="How long running answers may go on after SIGTERM.",
+    ),
+    Setting(
+        key="tls_cert_file",
+        kind=kinds.FILE,
+        meaning="Certificate chain (PEM) for TLS towards clients; goes with the key file.",
+    ),
+    Setting(
+        key="tls_key_file",
+        kind=kinds.FILE,
+        meaning="Private key (PEM) for TLS towards clients; goes with the certificate file.",
+    ),
+    Setting(
+        key="ca_bundle",
+        kind=kinds.FILE,
+        meaning="Certificate authorities (PEM) to trust towards providers, instead of the system's.",
+    ),
+    Setting(
+        key="log_level",
+        kind=kinds.choice("debug", "info", "warning", "error"),
+        meaning="The least important messages that are logged.",
+    ),
+    Setting(
+        key="log_format",
+        kind=kinds.choice("auto", "human", "json"),
+        meaning="How log lines look; `auto`: human on a terminal, JSON elsewhere.",
+    ),
+)
+
+BY_KEY = {setting.key: setting for setting in SETTINGS}
+BY_PARAMETER = {setting.parameter: setting for setting in SETTINGS}
+BY_VARIABLE = {setting.variable: setting for setting in SETTINGS}

@@ -1,0 +1,152 @@
+"""Reads one plain value: switches, durations, sizes, choices, files, secrets.
+
+Belongs here: text to value and back, for one value on its own. Never: names of settings or where a text came from.
+"""
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from pathlib import Path
+
+LONGEST_DURATION = 3650 * 86400.0
+"""Seconds; ten years, far below what an event loop's timer can hold."""
+LARGEST_SECRET_FILE = 64 * 1024
+"""Bytes; a file beyond it is not a key."""
+
+_SWITCH = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_BYTES = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+_PART = r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)"
+_DURATION = re.compile(rf"(?:{_PART})+", re.ASCII)
+_NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kmg]?i?b)?", re.ASCII | re.IGNORECASE)
+_SECRET = re.compile(r"[!-~]+")
+
+
+class BadValue(ValueError):
+    """A text that is no value of its kind. The message, if any, says what is wrong with it."""
+
+
+def text_of(raw: object) -> str:
+    """The text of a value that has to be one. Raises BadValue for numbers, lists and tables."""
+    if not isinstance(raw, str | Path):
+        raise BadValue("a text in quotes is needed")
+    return str(raw).strip()
+
+
+def read_switch(raw: object) -> bool:
+    """A truth value."""
+    if isinstance(raw, bool):
+        return raw
+    word = text_of(raw).lower()
+    if word not in _SWITCH:
+        raise BadValue
+    return _SWITCH[word]
+
+
+def read_duration(raw: object) -> float:
+    """Seconds, from a number of seconds or from parts with units (`90`, `10s`, `1h30m`, `60d`)."""
+    text = _numeric_text(raw)
+    if _NUMBER.fullmatch(text):
+        seconds = float(text)
+    elif _DURATION.fullmatch(text):
+        seconds = sum(float(number) * _SECONDS[unit] for number, unit in re.findall(_PART, text, re.ASCII))
+    else:
+        raise BadValue
+    if seconds > LONGEST_DURATION:
+        raise BadValue("that is longer than ten years")
+    return seconds
+
+
+def show_duration(seconds: float) -> str:
+    """The shortest way to write it in one unit."""
+    for unit in ("w", "d", "h", "m"):
+        if seconds and seconds % _SECONDS[unit] == 0:
+            return f"{seconds / _SECONDS[unit]:.0f}{unit}"
+    return f"{seconds:.15g}s" if seconds >= 0.001 or not seconds else f"{seconds:.20f}s"
+
+
+def size_reader(*, least: int, most: int) -> Callable[[object], int]:
+    """Reads a number of bytes between two bounds, both included."""
+
+    def read_size(raw: object) -> int:
+        match = _SIZE.fullmatch(_numeric_text(raw))
+        if not match:
+            raise BadValue
+        size = Decimal(match[1]) * _BYTES[(match[2] or "b").lower()]
+        if not least <= size <= most:
+            raise BadValue("that is too small" if size < least else "that is too large")
+        if size != int(size):
+            raise BadValue("that is no whole number of bytes")
+        return int(size)
+
+    return read_size
+
+
+def show_size(size: int) -> str:
+    """In the largest binary unit that needs no fraction."""
+    for unit in ("GiB", "MiB", "KiB"):
+        whole, rest = divmod(size, _BYTES[unit.lower()])
+        if whole and not rest:
+            return f"{whole}{unit}"
+    return str(size)
+
+
+def choice_reader(choices: Sequence[str]) -> Callable[[object], str]:
+    """Reads one of some words, in any letter case."""
+
+    def read_choice(raw: object) -> str:
+        word = text_of(raw).lower()
+        if word not in choices:
+            raise BadValue
+        return word
+
+    return read_choice
+
+
+def read_file_path(raw: object) -> Path:
+    """A file that is there and can be read now. `~` is the home folder."""
+    path = Path(text_of(raw)).expanduser()
+    if not path.is_file():
+        raise BadValue("there is no such file" if not path.exists() else "that is not a file")
+    if not os.access(path, os.R_OK):
+        raise BadValue("the file can't be read with this user's rights")
+    return path
+
+
+def secret_reader(*, least: int) -> Callable[[object], str]:
+    """Reads a secret of at least so many characters. It travels in HTTP headers, so visible ASCII only."""
+
+    def read_secret(raw: object) -> str:
+        secret = text_of(raw)
+        if not _SECRET.fullmatch(secret):
+            raise BadValue("it holds blanks or characters that can't stand in an HTTP header")
+        if len(secret) < least:
+            raise BadValue(f"it has {len(secret)} characters")
+        return secret
+
+    return read_secret
+
+
+def read_secret_file(raw: object) -> str:
+    """The text of a file that holds a secret, without the blanks and line ends around it."""
+    path = read_file_path(raw)
+    try:
+        with path.open("rb") as file:
+            secret = file.read(LARGEST_SECRET_FILE + 1)
+    except OSError as error:
+        raise BadValue(f"the file can't be read: {error.strerror}") from error
+    if len(secret) > LARGEST_SECRET_FILE:
+        raise BadValue("the file is too large to be a secret")
+    text = secret.decode("utf-8", "replace").strip()
+    if not text:
+        raise BadValue("the file is empty")
+    return text
+
+
+def _numeric_text(raw: object) -> str:
+    """TOML has numbers of its own; the other sources have text only."""
+    if isinstance(raw, int | float) and not isinstance(raw, bool):
+        return str(raw)
+    return text_of(raw)

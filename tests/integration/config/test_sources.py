@@ -1,0 +1,350 @@
+"""Which source wins, which names count, and what is said about the rest."""
+
+from pathlib import Path
+
+import pytest
+
+from aibridge_adapters.config import Settings, Timeouts
+from aibridge_adapters.config_sources import ConfigError, Source, find_file, load_settings
+from aibridge_adapters.config_sources.table import SETTINGS
+
+# For each setting a text of each source and the value that it means. Files are made by the tests.
+EXAMPLES = {
+    "http_address": ("[::1]:1", "[::1]:1"),
+    "database_url": ("sqlite:///x.db", "sqlite:///x.db"),
+    "bootstrap_admin_token": ("a-token-of-24-characters", "a-token-of-24-characters"),
+    "allow_byok": ("no", False),
+    "max_body": ("1KiB", 1024),
+    "timeouts.connect": ("1s", 1.0),
+    "timeouts.read_idle": ("2m", 120.0),
+    "timeouts.total": ("3h", 10800.0),
+    "timeouts.stream_idle": ("0", 0.0),
+    "keep_alive_interval": ("0.5", 0.5),
+    "shutdown_timeout": ("1m", 60.0),
+    "tls_cert_file": ("pem", None),
+    "tls_key_file": ("pem", None),
+    "ca_bundle": ("pem", None),
+    "log_level": ("debug", "debug"),
+    "log_format": ("json", "json"),
+}
+FILES = [setting for setting in SETTINGS if setting.kind.path]
+
+
+def field(settings: Settings, key: str) -> object:
+    value: object = settings
+    for part in key.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def test_without_anything_the_defaults_hold(load, tmp_path):
+    """Settings have their defaults, the database is in the data folder, and there are two providers without keys."""
+    loaded = load()
+    assert loaded.settings.timeouts == Timeouts()
+    assert (loaded.settings.http_address, loaded.settings.max_body) == ("127.0.0.1:4001", 32 * 1024 * 1024)
+    assert loaded.settings.database_url == f"sqlite:///{tmp_path}/data/aibridge.db"
+    assert [(p.name, p.type, p.base_url, p.keys) for p in loaded.settings.providers] == [
+        ("anthropic", "anthropic", "https://api.anthropic.com/", ()),
+        ("openai", "openai", "https://api.openai.com/v1/", ()),
+    ]
+    assert loaded.warnings == ()
+    assert {entry.origin.source for entry in loaded.entries} == {Source.DEFAULT}
+
+
+@pytest.mark.parametrize("prefix", ["AIBRIDGE_", "CODER_AIBRIDGE_", "CODER_AI_GATEWAY_"])
+@pytest.mark.parametrize("setting", [s for s in SETTINGS if not s.kind.path], ids=lambda s: s.key)
+def test_every_setting_comes_from_the_environment(load, setting, prefix):
+    """Each setting is read under each of the three prefixes, and its origin is the variable."""
+    text, value = EXAMPLES[setting.key]
+    loaded = load({prefix + setting.variable: text, "ANTHROPIC_API_KEY": "k", "OPENAI_API_KEY": "k"})
+    assert field(loaded.settings, setting.key) == value
+    assert origin(loaded, setting.key) == prefix + setting.variable
+    assert loaded.warnings == ()
+
+
+@pytest.mark.parametrize("setting", [s for s in SETTINGS if not s.kind.path], ids=lambda s: s.key)
+def test_every_setting_comes_from_the_file(load, setting, tmp_path):
+    """Each setting is read from its key, also below a table."""
+    text, value = EXAMPLES[setting.key]
+    loaded = load(toml=f'{setting.key} = "{text}"')
+    assert field(loaded.settings, setting.key) == value
+    assert origin(loaded, setting.key) == f"{tmp_path}/aibridge.toml: {setting.key}"
+
+
+@pytest.mark.parametrize("setting", [s for s in SETTINGS if not s.kind.path and not s.kind.secret], ids=lambda s: s.key)
+def test_a_flag_wins_over_the_environment_and_that_over_the_file(load, setting):
+    """All three give a value; the strongest one is taken."""
+    text, value = EXAMPLES[setting.key]
+    weaker = setting.kind.show(setting.default) if setting.default else "sqlite:///weaker.db"
+    variable = "AIBRIDGE_" + setting.variable
+    toml = f'{setting.key} = "{weaker}"'
+    assert field(load({variable: text}, toml).settings, setting.key) == value
+    loaded = load({variable: weaker}, toml, flags={setting.parameter: text})
+    assert (field(loaded.settings, setting.key), origin(loaded, setting.key)) == (value, setting.flag)
+
+
+def test_toml_values_need_no_quotes(load):
+    """Numbers and truth values of TOML mean themselves: seconds and bytes."""
+    settings = load(toml="allow_byok = false\nmax_body = 2048\n[timeouts]\nconnect = 2\ntotal = 1.5").settings
+    assert (settings.allow_byok, settings.max_body) == (False, 2048)
+    assert (settings.timeouts.connect, settings.timeouts.total) == (2.0, 1.5)
+
+
+def test_an_empty_value_counts_as_not_given(load):
+    """Tools that can't leave a variable out leave it empty."""
+    loaded = load({"AIBRIDGE_HTTP_ADDRESS": " ", "AIBRIDGE_PROVIDER_0_TYPE": ""}, 'log_level = ""', {"log_format": ""})
+    assert loaded == load(toml="")
+
+
+def test_two_names_of_one_setting_may_agree_but_not_disagree(load, problems):
+    """Values are compared, not texts; a disagreement names both variables."""
+    agreed = {"AIBRIDGE_MAX_BODY": "1KiB", "CODER_AIBRIDGE_MAX_BODY": "1024"}
+    assert load(agreed).settings.max_body == 1024
+    text = problems({"AIBRIDGE_MAX_BODY": "1KiB", "CODER_AI_GATEWAY_MAX_BODY": "1kB"})
+    assert "AIBRIDGE_MAX_BODY" in text.split()
+    assert "CODER_AI_GATEWAY_MAX_BODY" in text.split()
+    assert "disagree" in text
+
+
+def test_a_secret_comes_from_a_file(load, problems, tmp_path):
+    """`..._FILE` names a file whose text is the secret, without the line end; an empty or missing one is refused."""
+    (tmp_path / "token").write_text("a-token-of-24-characters\n")
+    variable = "AIBRIDGE_BOOTSTRAP_ADMIN_TOKEN_FILE"
+    for loaded in (
+        load({variable: str(tmp_path / "token")}),
+        load(toml='bootstrap_admin_token_file = "token"'),
+        load(flags={"bootstrap_admin_token_file": str(tmp_path / "token")}),
+    ):
+        assert loaded.settings.bootstrap_admin_token == "a-token-of-24-characters"
+    (tmp_path / "empty").write_text("\n")
+    assert f'{variable} = "{tmp_path}/empty": the file is empty' in problems({variable: str(tmp_path / "empty")})
+    assert "there is no such file" in problems({variable: str(tmp_path / "missing")})
+
+
+def test_files_are_found_beside_the_configuration_file(load, tmp_path):
+    """A relative path counts from the folder of the file; in a variable, from the working directory."""
+    (tmp_path / "ca.pem").write_text("x")
+    assert load(toml='ca_bundle = "ca.pem"').settings.ca_bundle == tmp_path / "ca.pem"
+    assert load({"AIBRIDGE_CA_BUNDLE": str(tmp_path / "ca.pem")}).settings.ca_bundle == tmp_path / "ca.pem"
+
+
+@pytest.mark.parametrize("setting", FILES, ids=lambda s: s.key)
+def test_files_have_to_exist(problems, setting, tmp_path):
+    """A path of a certificate, key or bundle that leads nowhere, or to a folder, is refused by name."""
+    missing = problems({"AIBRIDGE_" + setting.variable: str(tmp_path / "none.pem")})
+    assert f'AIBRIDGE_{setting.variable} = "{tmp_path}/none.pem": there is no such file' in missing
+    assert "that is not a file" in problems(toml=f'{setting.key} = "{tmp_path}"')
+
+
+def test_certificate_and_key_go_together(load, problems, tmp_path):
+    """One without the other is refused, with the names of the missing one; both may come from different sources."""
+    (tmp_path / "pem").write_text("x")
+    pem = str(tmp_path / "pem")
+    for given, missing in (("CERT", "KEY"), ("KEY", "CERT")):
+        text = problems({f"AIBRIDGE_TLS_{given}_FILE": pem})
+        assert text.startswith(f"AIBRIDGE_TLS_{given}_FILE needs")
+        assert f"AIBRIDGE_TLS_{missing}_FILE" in text
+    settings = load({"AIBRIDGE_TLS_CERT_FILE": pem}, 'tls_key_file = "pem"').settings
+    assert (settings.tls_cert_file, settings.tls_key_file) == (Path(pem), Path(pem))
+
+
+def test_every_problem_is_reported_at_once(load):
+    """Name, value and what is allowed, for all sources together; also for values that a flag replaces."""
+    with pytest.raises(ConfigError) as refused:
+        load(
+            {"AIBRIDGE_HTTP_ADDRESS": "4001", "AIBRIDGE_LOG_LEVEL": "loud", "AIBRIDGE_PROVIDER_1_TYPE": "openai"},
+            'max_body = "much"\n[timeouts]\nconnect = true',
+            {"http_address": "127.0.0.1:1", "keep_alive_interval": "never"},
+        )
+    text = str(refused.value)
+    assert "6 problems" in text
+    for part in (
+        'AIBRIDGE_HTTP_ADDRESS = "4001"',
+        "HOST:PORT",
+        'AIBRIDGE_LOG_LEVEL = "loud": allowed: debug, info, warning, error',
+        "AIBRIDGE_PROVIDER_0_TYPE is missing",
+        'aibridge.toml: max_body = "much"',
+        'aibridge.toml: timeouts.connect = "True"',
+        '--keep-alive-interval = "never"',
+    ):
+        assert part in text
+
+
+def test_no_problem_shows_a_secret(problems):
+    """Secrets are masked, passwords in URLs cut out, and names nobody knows are reported without their value."""
+    token, key, password, stray = "short-token-15c", "sk-key with a blank", "hunter2", "sk-in-a-misspelt-name"
+    text = problems(
+        {
+            "AIBRIDGE_BOOTSTRAP_ADMIN_TOKEN": token,
+            "AIBRIDGE_PROVIDER_0_TYPE": "openai",
+            "AIBRIDGE_PROVIDER_0_KEY": key,
+            "AIBRIDGE_PROVIDER_0_BASE_URL": f"https://user:{password}@api.example.com/?key={password}",
+            "AIBRIDGE_DATABASE_URL": f"postgresql://user:{password}@db/x",
+            "AIBRIDGE_OPNAI_KEY": stray,
+        },
+        strict=True,
+    )
+    assert len(text.splitlines()) == 5
+    assert not [secret for secret in (token, key, password, stray) if secret in text]
+    assert "sh...5c" in text
+
+
+def test_settings_and_entries_have_no_secret_in_their_repr(load):
+    """What a log or a traceback may show of the settings holds no key and no token."""
+    loaded = load({"AIBRIDGE_BOOTSTRAP_ADMIN_TOKEN": "t0ken" * 5, "AIBRIDGE_OPENAI_KEY": "sk-0123456789abcdefghij"})
+    assert "t0kent0ken" not in repr(loaded)
+    assert "0123456789" not in repr(loaded)
+    assert "sk-0...ghij" in repr(loaded.entries)
+
+
+UNKNOWN = [
+    ({"AIBRIDGE_HTTP_ADRESS": "x"}, None, "AIBRIDGE_HTTP_ADRESS", "AIBRIDGE_HTTP_ADDRESS"),
+    ({"AIBRIDGE_ANTROPIC_KEY": "x"}, None, "AIBRIDGE_ANTROPIC_KEY", "AIBRIDGE_ANTHROPIC_KEY"),
+    (
+        {
+            "AIBRIDGE_PROVIDER_1_BASEURL": "x",
+            "AIBRIDGE_PROVIDER_0_TYPE": "openai",
+            "AIBRIDGE_PROVIDER_1_TYPE": "anthropic",
+        },
+        None,
+        "AIBRIDGE_PROVIDER_1_BASEURL",
+        "AIBRIDGE_PROVIDER_1_BASE_URL",
+    ),
+    ({"AIBRIDGE_PORT": "4001"}, None, "AIBRIDGE_PORT", ""),
+    ({}, 'http_adress = "x"', "aibridge.toml: http_adress", "http_address"),
+    ({}, "[timeouts]\nconect = 1", "aibridge.toml: timeouts.conect", "timeouts.connect"),
+    ({}, '[[providers]]\ntype = "openai"\nbase = "x"', "aibridge.toml: providers[0].base", "base_url"),
+    ({}, "[entirely]\ndifferent = 1", "aibridge.toml: entirely", ""),
+]
+
+
+@pytest.mark.parametrize(("environ", "toml", "where", "near"), UNKNOWN, ids=lambda part: str(part)[:40])
+def test_an_unknown_name_is_a_warning_and_with_strictness_a_problem(load, problems, environ, toml, where, near):
+    """It is named, with the nearest known name, and nothing else is lost by it."""
+    (warning,) = load(environ, toml).warnings
+    assert where in warning
+    assert "is not a known setting" in warning
+    assert (f"did you mean {near}?" in warning) if near else ("AIBRIDGE_PORT" in warning or "mean" not in warning)
+    assert problems(environ, toml, strict=True) == warning
+
+
+KUBERNETES = {
+    "AIBRIDGE_SERVICE_HOST": "10.0.171.239",
+    "AIBRIDGE_SERVICE_PORT": "4001",
+    "AIBRIDGE_SERVICE_PORT_HTTP": "4001",
+    "AIBRIDGE_SERVICE_PORT_METRICS_2": "2112",
+    "AIBRIDGE_PORT": "tcp://10.0.171.239:4001",
+    "AIBRIDGE_PORT_4001_TCP": "tcp://10.0.171.239:4001",
+    "AIBRIDGE_PORT_4001_TCP_PROTO": "tcp",
+    "AIBRIDGE_PORT_4001_TCP_PORT": "4001",
+    "AIBRIDGE_PORT_4001_TCP_ADDR": "10.0.171.239",
+    "AIBRIDGE_PORT_53_UDP": "udp://10.0.171.239:53",
+    "AIBRIDGE_PROXY_PORT": "tcp://10.0.0.1:8888",
+    "AIBRIDGE_PROXY_SERVICE_HOST": "10.0.0.1",
+    "AIBRIDGE_METRICS_PORT_2112_TCP_ADDR": "10.0.0.2",
+    "CODER_SERVICE_HOST": "10.0.0.3",
+    "CODER_AIBRIDGE_SERVICE_HOST": "10.0.0.4",
+}
+CLIENTS = {"AIBRIDGE_URL": "http://x", "AIBRIDGE_TOKEN": "t", "AIBRIDGE_TEST_DATABASE": "x", "AIBRIDGE_CONFIG": "x"}
+SOMEBODY_ELSE = {
+    "CODER_URL": "x",
+    "CODER_AIBRIDGE_NEW_THING": "x",
+    "PATH": "/bin",
+    "AIBRIDGE": "x",
+    "MY_AIBRIDGE_X": "x",
+}
+
+
+@pytest.mark.parametrize("environ", [KUBERNETES, CLIENTS, SOMEBODY_ELSE], ids=["kubernetes", "clients", "others"])
+def test_variables_of_others_are_nobodys_business(load, environ):
+    """What Kubernetes, our own clients and other products set neither warns nor breaks a strict start."""
+    assert load(environ, strict=True) == load()
+
+
+DORMANT = [
+    "RETENTION", "MAX_RPS", "RATE_LIMIT", "MAX_CONCURRENT", "MAX_CONCURRENCY", "STRUCTURED_LOGGING", "STRUCTURED_LOGS",
+    "SEND_ACTOR_HEADERS", "CIRCUIT_BREAKER_ENABLED", "CIRCUIT_BREAKER_INTERVAL", "MCP_0_NAME", "MCP_12_TOOL_DENY_REGEX",
+    "INJECT_CODER_MCP_TOOLS", "PROMETHEUS_ADDRESS", "TRACE_ENABLE", "DUMP_DIR", "PROXY_ENABLED",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("prefix", ["AIBRIDGE_", "CODER_AIBRIDGE_", "CODER_AI_GATEWAY_"])
+@pytest.mark.parametrize("name", DORMANT)
+def test_a_known_name_without_effect_warns_and_starts(load, name, prefix):
+    """Settings of features that this version lacks don't break a strict start, and the warning shows no value."""
+    loaded = load({prefix + name: "secret-value"}, strict=True)
+    (warning,) = loaded.warnings
+    assert warning.startswith(f"{prefix}{name} is known but has no effect in this version")
+    assert "secret-value" not in warning
+    assert loaded.settings == load().settings
+
+
+def test_dormant_names_in_the_file_and_without_a_prefix_warn_too(load):
+    """File keys are the same names in lower case; tracing and metrics have five names of their own."""
+    loaded = load(
+        {"CODER_TRACE_ENABLE": "true", "CODER_PROMETHEUS_ADDRESS": "x"},
+        'retention = "60d"\n[[mcp]]\nname = "x"\n',
+        strict=True,
+    )
+    assert [warning.partition(" is known")[0].rpartition(" ")[2] for warning in loaded.warnings] == [
+        "CODER_PROMETHEUS_ADDRESS", "CODER_TRACE_ENABLE", "retention", "mcp",
+    ]  # fmt: skip
+
+
+def test_enabled_warns_unless_it_asks_for_what_happens(load):
+    """`ENABLED=false` does not stop a gateway that is started; `ENABLED=true` has its way."""
+    assert load({"CODER_AIBRIDGE_ENABLED": "true"}).warnings == ()
+    (warning,) = load({"CODER_AIBRIDGE_ENABLED": "false"}).warnings
+    assert "the gateway runs when it is started" in warning
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"a = ", "not TOML"),
+        (b"\xff\xfe", "not UTF-8"),
+        (b"providers = 3", "[[providers]]"),
+        (b"timeouts = 3", "[timeouts]"),
+    ],
+)
+def test_a_broken_file_is_refused_by_name(tmp_path, content, reason):
+    """The message names the file and what is wrong with it."""
+    file = tmp_path / "aibridge.toml"
+    file.write_bytes(content)
+    with pytest.raises(ConfigError) as refused:
+        load_settings(flags={}, environ={}, file=file)
+    (problem,) = refused.value.problems
+    assert str(file) in problem
+    assert reason in problem
+
+
+def test_a_file_that_is_missing_or_a_folder_is_refused(tmp_path):
+    """A named file has to be there."""
+    for path in (tmp_path / "none.toml", tmp_path):
+        with pytest.raises(ConfigError, match="can't be read"):
+            load_settings(flags={}, environ={}, file=path)
+
+
+def test_which_file_is_read(tmp_path):
+    """The flag's file, else the variable's, else the one here, else the user's, else none."""
+    here, user, named = tmp_path / "here", tmp_path / "user", tmp_path / "named.toml"
+    here.mkdir()
+    user.mkdir()
+    places = {"folder": here, "user_folder": user}
+    assert find_file(None, {}, **places) is None
+    (user / "aibridge.toml").touch()
+    assert find_file(None, {}, **places) == user / "aibridge.toml"
+    (here / "aibridge.toml").touch()
+    assert find_file(None, {"AIBRIDGE_CONFIG": ""}, **places) == here / "aibridge.toml"
+    assert find_file(None, {"AIBRIDGE_CONFIG": "/etc/x.toml"}, **places) == Path("/etc/x.toml")
+    assert find_file(named, {"AIBRIDGE_CONFIG": "/etc/x.toml"}, **places) == named
+
+
+def test_a_flag_that_was_never_declared_is_a_mistake_of_the_caller(load):
+    """Unlike an operator's mistake it is not collected."""
+    with pytest.raises(TypeError, match="http_adress"):
+        load(flags={"http_adress": "x"})
+
+
+def origin(loaded, key):
+    return next(str(entry.origin) for entry in loaded.entries if entry.key == key)
