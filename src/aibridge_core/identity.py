@@ -47,6 +47,10 @@ class IdentityError(Exception):
     """A change of users or tokens that isn't possible; the message says why."""
 
 
+class Invalid(IdentityError):
+    """A value that breaks a rule, such as that of usernames."""
+
+
 class AlreadyExists(IdentityError):
     """The username, or the token's name, is taken."""
 
