@@ -13,8 +13,8 @@ from aibridge_core.wire import AnswerHead
 STREAM = AnswerHead(status=200, headers=((b"content-type", b"text/event-stream; charset=utf-8"),))
 JSON = AnswerHead(status=200, headers=((b"content-type", b"application/json"),))
 
-LINE_ENDS = {"LF": (b"\n",), "CRLF": (b"\r\n",), "CR": (b"\r",), "mixed": (b"\n", b"\r\n", b"\r")}
-"""For streams that are written with LF: what to put in its place, in turn."""
+LINE_ENDS = {"LF": (b"\n",), "CRLF": (b"\r\n",), "CR": (b"\r",), "mixed": (b"\n", b"\r", b"\r\n")}
+"""For streams that are written with LF: what to put in its place, in turn (never CR before LF: that is one end)."""
 
 
 @frozen(kw_only=True)
