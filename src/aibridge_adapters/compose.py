@@ -14,7 +14,7 @@ from aibridge_adapters.clock import SystemClock, new_id
 from aibridge_adapters.codings import Codings
 from aibridge_adapters.config import Settings, default_database_url
 from aibridge_adapters.http.app import GatewayApp
-from aibridge_adapters.http.rest import REST_ROOTS, rest_app
+from aibridge_adapters.http.rest import REST_ROOTS, ProviderInfo, rest_app
 from aibridge_adapters.http.server import serve, stop_on_signal
 from aibridge_adapters.identity.authenticator import StoredAuthenticator
 from aibridge_adapters.identity.bootstrap import ensure_bootstrap_admin
@@ -148,7 +148,7 @@ def _app(
         store=storage.store,
         directory=users,
         authenticator=authenticator,
-        providers=settings.providers,
+        providers=[ProviderInfo(name=each.name, type=each.type) for each in providers],
     )
     return GatewayApp(
         router=Router(providers),
