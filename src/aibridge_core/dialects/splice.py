@@ -1,0 +1,121 @@
+"""Edits JSON source text in place: one member changes, every other byte stays as it was written.
+
+Belongs here: finding a member's bytes with a real scanner (a search for `"tools":` would also find it inside a
+string), and putting others there. Never: which member an API wants changed. The text must be JSON that a decoder has
+accepted already; what it can't follow it refuses with ValueError rather than guess.
+
+Repeated names: decoders take the last one, so that one is edited and the others survive (RFC 8259, section 4).
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+
+from attrs import frozen
+
+_SPACE = re.compile(rb"[ \t\n\r]*+")
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_TOKEN = re.compile(_STRING + rb"|[\[\]{}]", re.DOTALL)
+_SIMPLE = re.compile(_STRING + rb'|[^ \t\n\r,:"\[\]{}]++', re.DOTALL)
+
+
+@frozen
+class Member:
+    """A member of an object: its name, and where in the source its value stands."""
+
+    name: str
+    start: int
+    end: int
+
+
+def insert_member(source: bytes, name: str, value: bytes) -> bytes:
+    """Put a member first into the object that `source` is. Raises ValueError if it isn't one."""
+    return _insert(source, _after_space(source, 0), name, value)
+
+
+def set_member(source: bytes, path: Sequence[str], value: bytes) -> bytes:
+    """Give the member at `path` the JSON text `value`; objects on the way to it are made where there is none or null.
+
+    Raises ValueError if `source`, or what stands on the way, is something else than an object.
+    """
+    at = _after_space(source, 0)
+    for depth, name in enumerate(path):
+        inside = path[depth + 1 :]
+        member = find_member(source, name, at)
+        if member is None:
+            return _insert(source, at, name, _nested(inside, value))
+        at = member.start
+        if not inside or source[at : member.end] == b"null":
+            return source[:at] + _nested(inside, value) + source[member.end :]
+    raise ValueError("an empty path names no member")
+
+
+def find_member(source: bytes, name: str, at: int = 0) -> Member | None:
+    """The last member of this name in the object that begins at `at`. Raises ValueError if none begins there."""
+    found = None
+    for member in members(source, at):
+        if member.name == name:
+            found = member
+    return found
+
+
+def members(source: bytes, at: int = 0) -> Iterator[Member]:
+    """The members of the object that begins at `at` (white space skipped). Raises ValueError if none does."""
+    position = _after_space(source, _expect(source, _after_space(source, at), b"{"))
+    while source[position : position + 1] != b"}":
+        name_end = _value_end(source, position)
+        start = _after_space(source, _expect(source, _after_space(source, name_end), b":"))
+        end = _value_end(source, start)
+        yield Member(_name(source[position:name_end]), start, end)
+        position = _after_space(source, end)
+        if source[position : position + 1] != b"}":
+            position = _after_space(source, _expect(source, position, b","))
+
+
+def _insert(source: bytes, at: int, name: str, value: bytes) -> bytes:
+    inner = _expect(source, at, b"{")
+    first = _after_space(source, inner)
+    comma = b"" if source[first : first + 1] == b"}" else b","
+    return source[:inner] + json.dumps(name).encode() + b":" + value + comma + source[inner:]
+
+
+def _nested(path: Sequence[str], value: bytes) -> bytes:
+    for name in reversed(path):
+        value = b"{" + json.dumps(name).encode() + b":" + value + b"}"
+    return value
+
+
+def _value_end(source: bytes, start: int) -> int:
+    """Where the value that begins at `start` ends; brackets inside strings don't count."""
+    if source[start : start + 1] not in (b"{", b"["):
+        if simple := _SIMPLE.match(source, start):
+            return simple.end()
+        raise ValueError(f"no JSON value at byte {start}")
+    depth = 0
+    for token in _TOKEN.finditer(source, start):
+        mark = source[token.start()]
+        if mark in b"{[":
+            depth += 1
+        elif mark in b"]}":
+            depth -= 1
+            if depth == 0:
+                return token.end()
+    raise ValueError(f"the value at byte {start} has no end")
+
+
+def _name(literal: bytes) -> str:
+    """A member's name, escapes undone; what is no UTF-8 becomes U+FFFD, so that it equals no name we look for."""
+    if not literal.startswith(b'"'):
+        raise ValueError("a member without a name")
+    return str(json.loads(literal.decode("utf-8", "replace"), strict=False))
+
+
+def _after_space(source: bytes, position: int) -> int:
+    space = _SPACE.match(source, position)
+    return space.end() if space else position
+
+
+def _expect(source: bytes, position: int, mark: bytes) -> int:
+    if source[position : position + 1] != mark:
+        raise ValueError(f"expected {mark.decode()} at byte {position}")
+    return position + 1

@@ -1,0 +1,145 @@
+"""Splicing changes one member of a JSON text and leaves every other byte alone."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from aibridge_core.dialects.splice import find_member, insert_member, members, set_member
+
+
+def test_a_first_member_is_put_before_the_others() -> None:
+    """The rest of the text stays as it was written, odd spaces included."""
+    assert insert_member(b' {\n "a" : 1e2 }\n', "b", b"[ ]") == b' {"b":[ ],\n "a" : 1e2 }\n'
+
+
+@pytest.mark.parametrize(("empty", "expected"), [(b"{}", b'{"b":1}'), (b"{ \n}", b'{"b":1 \n}')])
+def test_an_empty_object_gets_no_comma(empty: bytes, expected: bytes) -> None:
+    """The only member of an object has nothing to be separated from."""
+    assert insert_member(empty, "b", b"1") == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (b'{"o":null}', b'{"o":{"x":true}}'),
+        (b'{"o" : { } }', b'{"o" : {"x":true } }'),
+        (b'{"o":{"x":false}}', b'{"o":{"x":true}}'),
+        (b'{"o":{"y":1, "x" : false , "z":2}}', b'{"o":{"y":1, "x" : true , "z":2}}'),
+        (b'{"a":"\\"o\\":{}","o":{"y":"}"}}', b'{"a":"\\"o\\":{}","o":{"x":true,"y":"}"}}'),
+        (b'{"o":{"x":1},"o":{"x":2,"x":3}}', b'{"o":{"x":1},"o":{"x":2,"x":true}}'),
+        (b'{"\\u006f":{"\\u0078":false}}', b'{"\\u006f":{"\\u0078":true}}'),
+        (b'{"\xff":[{}],"a":"\xfe","o":{}}', b'{"\xff":[{}],"a":"\xfe","o":{"x":true}}'),
+        (b"{}", b'{"o":{"x":true}}'),
+        (b'{"a":"\\\\","b":[[],{"o":1}]}', b'{"o":{"x":true},"a":"\\\\","b":[[],{"o":1}]}'),
+    ],
+)
+def test_a_nested_member_is_set_where_it_stands(source: bytes, expected: bytes) -> None:
+    """Objects on the way are made where there is none; of repeated names the last one counts; strings are no syntax."""
+    assert set_member(source, ("o", "x"), b"true") == expected
+
+
+@pytest.mark.parametrize("source", [b"[]", b'"{}"', b"", b'{"o":1}', b'{"o":[]}', b'{"o":"{}"}'])
+def test_what_is_no_object_is_refused(source: bytes) -> None:
+    """Nothing is overwritten to make room for the member."""
+    with pytest.raises(ValueError, match=r"expected \{"):
+        set_member(source, ("o", "x"), b"true")
+
+
+@pytest.mark.parametrize(
+    "source", [b"{", b'{"a"', b'{"a":', b'{"a":1', b'{"a":[1}', b'{"a" 1}', b'{"a":1 "b":2}', b"{1:2}"]
+)
+def test_broken_text_is_refused(source: bytes) -> None:
+    """A text that ends too early is never guessed at."""
+    with pytest.raises(ValueError):
+        set_member(source, ("o",), b"1")
+
+
+SPACE = st.text(" \t\n\r", max_size=2)
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)
+)
+NAMES = st.sampled_from(["o", "x", "é", '"', "\\", "{", "o\n"]) | st.text(max_size=3)
+Pairs = list[tuple[str, Any]]
+
+
+@st.composite
+def written(draw: st.DrawFn, value: Any) -> str:
+    """`value` as somebody might write it."""
+    if isinstance(value, dict):
+        return draw(written_object(list(value.items())))
+    if isinstance(value, list):
+        inner = [draw(SPACE) + draw(written(element)) + draw(SPACE) for element in value]
+        return "[" + (",".join(inner) or draw(SPACE)) + "]"
+    return json.dumps(value, ensure_ascii=draw(st.booleans()))
+
+
+@st.composite
+def written_object(draw: st.DrawFn, pairs: Pairs) -> str:
+    """An object with these members in this order, repeated names included."""
+    shown = []
+    for name, value in pairs:
+        escaped = draw(st.booleans())
+        text = '"' + "".join(f"\\u{ord(c):04x}" for c in name) + '"' if escaped and name.isascii() else json.dumps(name)
+        shown.append(draw(SPACE) + text + draw(SPACE) + ":" + draw(SPACE) + draw(written(value)) + draw(SPACE))
+    return "{" + (",".join(shown) or draw(SPACE)) + "}"
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> bytes:
+    """An object; its members `o` are objects or null."""
+    pairs: Pairs = draw(st.lists(st.tuples(NAMES, VALUES), max_size=4))
+    inner = st.none() | st.dictionaries(NAMES, VALUES, max_size=3)
+    pairs = [(name, draw(inner) if name == "o" else value) for name, value in pairs]
+    return (draw(SPACE) + draw(written_object(pairs)) + draw(SPACE)).encode("utf-8", "surrogatepass")
+
+
+@given(documents())
+@example(b'{"o":{},"o":null}')
+def test_only_the_member_changes(source: bytes) -> None:
+    """Decoded, the text says the same but for the member; as text, one stretch was replaced or put in."""
+    before = json.loads(source.decode("utf-8", "surrogatepass"))
+    after = set_member(source, ("o", "x"), b'["new"]')
+
+    expected = {**before, "o": {**(before.get("o") or {}), "x": ["new"]}}
+    assert json.loads(after.decode("utf-8", "surrogatepass")) == expected
+    before_it = _alike(source, after)
+    behind_it = _alike(source[before_it:][::-1], after[before_it:][::-1])
+    assert source[before_it : len(source) - behind_it] in _old_value(source)
+
+
+def _alike(one: bytes, other: bytes) -> int:
+    """How many bytes at the beginning are the same."""
+    differing = (at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
+    return next(differing, min(len(one), len(other)))
+
+
+def _old_value(source: bytes) -> bytes:
+    """What stood where the member is now: its old value, a null in place of its object, or nothing."""
+    outer = find_member(source, "o")
+    if outer is None or source[outer.start : outer.end] == b"null":
+        return b"null" if outer else b""
+    inner = find_member(source, "x", outer.start)
+    return source[inner.start : inner.end] if inner else b""
+
+
+@given(documents())
+def test_every_member_is_found(source: bytes) -> None:
+    """The scanner sees what a decoder sees, in the same order."""
+    seen = [(member.name, json.loads(source[member.start : member.end])) for member in members(source)]
+    assert seen == _pairs(source)
+
+
+def _pairs(source: bytes) -> Pairs:
+    """The outermost object's members, repeated ones included, as the standard decoder sees them."""
+    seen: Pairs = []
+
+    def keep(pairs: Pairs) -> dict[str, Any]:
+        seen[:] = pairs
+        return dict(pairs)
+
+    json.loads(source, object_pairs_hook=keep)
+    return seen
