@@ -1,0 +1,37 @@
+"""OpenAI's Responses API.
+
+Belongs here: this dialect's face to the rest. What it reads is in `request.py` and `response.py`.
+"""
+
+import msgspec
+
+from aibridge_core.dialects.interceptor import AnswerInterceptor
+from aibridge_core.dialects.openai_errors import error_body, error_object
+from aibridge_core.dialects.responses.request import read_request
+from aibridge_core.dialects.responses.response import ResponsesReader
+from aibridge_core.errors import BridgeError
+
+
+class ResponsesDialect:
+    """Implements `aibridge_core.dialects.api.Dialect`."""
+
+    name = "responses"
+    keep_alive = b": keep-alive\n\n"
+    """A comment; the SSE standard makes every reader ignore it."""
+
+    def intercept(self, body: bytes) -> AnswerInterceptor:
+        """Read a request. Raises MalformedRequest, and NotSupported for background requests."""
+        return AnswerInterceptor(request=read_request(body), voice=self, new_reader=ResponsesReader)
+
+    def refuse(self, error: BridgeError) -> bytes:
+        """`{"error": {...}}`."""
+        return error_body(error)
+
+    def error_event(self, error: BridgeError) -> bytes:
+        """An `error` event in both forms that clients know: its fields at the top, as the API reference has them,
+        and under `error`, without which the official SDKs raise nothing. Events aren't counted for it, so its
+        `sequence_number` is 0."""
+        said = error_object(error)
+        top = {"code": said["code"] or said["type"], "message": said["message"], "param": None}
+        event = {"type": "error", **top, "sequence_number": 0, "error": said}
+        return b"event: error\ndata: " + msgspec.json.encode(event) + b"\n\n"
