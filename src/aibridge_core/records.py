@@ -16,6 +16,9 @@ from aibridge_core.actors import Actor, CredentialKind
 MAX_ERROR_MESSAGE = 1024
 """Longest error message that is recorded, in characters."""
 
+INTERRUPTED_MESSAGE = "the gateway process ended before the answer did"
+"""Error message of an interception that a later process found open; its error type is `unknown`."""
+
 Metadata = Mapping[str, Any]
 """JSON-compatible values under text keys."""
 
@@ -135,7 +138,11 @@ class ToolUsage:
 
 @frozen(kw_only=True)
 class ModelThought:
-    """Reasoning that the model showed. `metadata["source"]`: `thinking`, `reasoning_summary` or `commentary`."""
+    """Reasoning that the model showed.
+
+    `metadata["source"]`: `thinking`, `reasoning_summary`, `commentary`, or `reasoning` where a provider of an
+    OpenAI-compatible API shows it as it is.
+    """
 
     response_id: str
     content: str

@@ -1,0 +1,92 @@
+"""What every part of the storage contract stands on.
+
+Belongs here: the fixture that an adapter provides, and those made of it. Never: a rule of the contract.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+import pytest
+
+from aibridge_core.identity import IdentityStore
+from aibridge_core.ports import InterceptionStore, Leases, Recorder
+from aibridge_core.records import Interception, InterceptionEnded, InterceptionStart, Record
+from aibridge_core.testing.samples import Samples
+
+
+class StorageUnderTest(Protocol):
+    """The ports of one adapter on one database."""
+
+    @property
+    def recorder(self) -> Recorder:
+        """The write side."""
+
+    @property
+    def store(self) -> InterceptionStore:
+        """The read side."""
+
+    @property
+    def leases(self) -> Leases:
+        """This process's lease."""
+
+    @property
+    def identity(self) -> IdentityStore:
+        """Users and tokens."""
+
+
+OpenStorage = Callable[[str], AbstractAsyncContextManager[StorageUnderTest]]
+"""Opens the adapter for the process that the argument names."""
+
+
+class ContractBase:
+    """An adapter's test class overrides `open_storage` and inherits the rest."""
+
+    pytestmark = pytest.mark.anyio
+
+    @pytest.fixture
+    def anyio_backend(self) -> str:
+        """The event loop to run on."""
+        return "asyncio"
+
+    @pytest.fixture
+    def open_storage(self) -> OpenStorage:
+        """A way to open the adapter, on a database that is empty at the beginning of each test.
+
+        All that one test opens share the database, also when open at the same time.
+        """
+        pytest.fail(f"{type(self).__name__} has to override the fixture open_storage")
+
+    @pytest.fixture
+    async def storage(self, open_storage: OpenStorage) -> AsyncIterator[StorageUnderTest]:
+        """The adapter, open as `gateway-1`."""
+        async with open_storage("gateway-1") as storage:
+            yield storage
+
+    @pytest.fixture
+    def samples(self) -> Samples:
+        """Values to write."""
+        return Samples()
+
+
+async def completed(storage: StorageUnderTest, samples: Samples, *records: Record, **start: object) -> Interception:
+    """Begin, record and end an interception; as it is read back."""
+    begun = samples.start(**start)
+    return await finished(storage, begun, records, samples.ended(begun))
+
+
+async def finished(
+    storage: StorageUnderTest, start: InterceptionStart, records: tuple[Record, ...], ended: InterceptionEnded
+) -> Interception:
+    """Write it all; as it is read back."""
+    await storage.recorder.begin(start)
+    await storage.recorder.record(records)
+    await storage.recorder.end(ended)
+    return await read(storage, start)
+
+
+async def read(storage: StorageUnderTest, start: InterceptionStart) -> Interception:
+    """The interception as it is read back."""
+    found = await storage.store.get(start.id)
+    assert found is not None, f"interception {start.id} is not there"
+    return found

@@ -1,0 +1,281 @@
+"""The storage contract: what is found, in which order, page by page.
+
+Belongs here: filters, counts, pages, and the names that filters can have. Never: how things came in.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import product
+from typing import Any
+
+import attrs
+import pytest
+
+from aibridge_core.errors import UnknownCursor
+from aibridge_core.records import Interception, InterceptionFilter, Page, Status
+from aibridge_core.testing.contract.base import ContractBase, StorageUnderTest, completed
+from aibridge_core.testing.memory import MemoryStorage
+from aibridge_core.testing.samples import ANN, BEN, Samples
+
+EVERYTHING = InterceptionFilter()
+
+FILTERS: Sequence[tuple[str, Any]] = (
+    ("initiator_id", BEN.id),
+    ("provider", "openai"),
+    ("provider_name", "openai-us"),
+    ("model", "gpt-5"),
+    ("client", "Codex"),
+    ("status", Status.FAILED),
+    ("session_id", "session 1"),
+)
+"""Each filter with a value that some of the crowd have."""
+
+
+async def crowd(*storages: StorageUnderTest, samples: Samples) -> datetime:
+    """The same 96 interceptions in each storage, over nine days, of every combination; when the first one began.
+
+    Every seventh shares its start with the one before it; some are in flight.
+    """
+    first = moment = samples.clock.now()
+    combinations = product(
+        (ANN, BEN),
+        (("anthropic", "anthropic-eu"), ("openai", "openai-us"), ("openai", "openai-eu")),
+        ("claude", "gpt-5"),
+        ("Claude Code", "Codex"),
+        (Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.IN_FLIGHT),
+    )
+    for number, (initiator, (provider, provider_name), model, client, status) in enumerate(combinations):
+        moment += timedelta(hours=0 if number % 7 == 6 else 2, minutes=23)
+        start = samples.start(
+            initiator=initiator,
+            provider=provider,
+            provider_name=provider_name,
+            model=model,
+            client=client,
+            started_at=moment.replace(minute=0),
+            client_session_id=f"session {number % 5}" if number % 2 else None,
+        )
+        record, ended = samples.prompt(start, f"prompt {number}"), samples.ended(start, status)
+        for storage in storages:
+            await storage.recorder.begin(start)
+            await storage.recorder.record([record])
+            if status is not Status.IN_FLIGHT:
+                await storage.recorder.end(ended)
+    return first
+
+
+async def ids(storage: StorageUnderTest, where: InterceptionFilter = EVERYTHING, **page: Any) -> list[str]:
+    """Ids of a page."""
+    return [each.start.id for each in await storage.store.list(where, Page(**page))]
+
+
+class ListContract(ContractBase):
+    """The InterceptionStore port."""
+
+    async def test_nothing_is_there(self, storage: StorageUnderTest) -> None:
+        """An empty trail is read like any other."""
+        assert list(await storage.store.list(EVERYTHING, Page())) == []
+        assert await storage.store.count(EVERYTHING) == 0
+        assert await storage.store.get("0a000000-0000-4000-8000-000000000000") is None
+        assert list(await storage.store.models(initiator_id=None, prefix="", page=Page())) == []
+        assert await storage.store.find_initiator("ann") is None
+
+    async def test_the_newest_comes_first(self, storage: StorageUnderTest, samples: Samples) -> None:
+        """Lists are ordered by start, then by id, both descending, with all records."""
+        moment = samples.clock.now()
+        tied = [await completed(storage, samples, started_at=moment) for _ in range(3)]
+        newer = await completed(storage, samples, started_at=moment + timedelta(microseconds=1))
+        assert list(await storage.store.list(EVERYTHING, Page())) == [newer, *reversed(tied)]
+
+    @pytest.mark.parametrize(("name", "value"), FILTERS, ids=[name for name, _ in FILTERS])
+    async def test_one_filter(self, storage: StorageUnderTest, samples: Samples, name: str, value: Any) -> None:
+        """A filter leaves what has that value, all of it and nothing else."""
+        oracle = MemoryStorage()
+        await crowd(storage, oracle, samples=samples)
+        where = InterceptionFilter(**{name: value})
+        expected = await ids(oracle, where, limit=1000)
+        assert 0 < len(expected) < 96
+        assert await ids(storage, where, limit=1000) == expected
+        assert await storage.store.count(where) == len(expected)
+
+    @pytest.mark.parametrize(("name", "value"), FILTERS, ids=[name for name, _ in FILTERS])
+    async def test_a_value_that_nothing_has(
+        self, storage: StorageUnderTest, samples: Samples, name: str, value: Any
+    ) -> None:
+        """Values are compared whole and with their case; a wildcard is a letter like any other."""
+        await crowd(storage, samples=samples)
+        absent: Sequence[Any] = (value.swapcase(), value[:-1], "%", "_" * len(value))
+        absent = (Status.INTERRUPTED,) if name == "status" else absent
+        for other in absent:
+            wanted: dict[str, Any] = {name: other}
+            where = InterceptionFilter(**wanted)
+            assert await ids(storage, where) == []
+            assert await storage.store.count(where) == 0
+
+    async def test_filters_together(self, storage: StorageUnderTest, samples: Samples) -> None:
+        """Any two filters, and all of them, leave what fits all; whole days, parts of days and moments alike."""
+        oracle = MemoryStorage()
+        first = await crowd(storage, oracle, samples=samples)
+        for where in _combined(first):
+            expected = await ids(oracle, where, limit=1000)
+            assert await ids(storage, where, limit=1000) == expected, where
+            assert await storage.store.count(where) == len(expected), where
+
+    async def test_times_are_inclusive(self, storage: StorageUnderTest, samples: Samples) -> None:
+        """Both ends of a time filter belong to it, to the microsecond."""
+        moment, step = samples.clock.now(), timedelta(microseconds=1)
+        starts = [await completed(storage, samples, started_at=moment + step * number) for number in range(5)]
+        where = InterceptionFilter(started_after=moment + step, started_before=moment + step * 3)
+        assert await ids(storage, where) == [each.start.id for each in reversed(starts[1:4])]
+        assert await storage.store.count(where) == 3
+        assert await storage.store.count(InterceptionFilter(started_after=moment + step * 5)) == 0
+        assert await storage.store.count(InterceptionFilter(started_before=moment - step)) == 0
+        assert await storage.store.count(attrs.evolve(where, started_before=moment)) == 0
+
+    @pytest.mark.parametrize(
+        "where",
+        [EVERYTHING, *(InterceptionFilter(**{name: value}) for name, value in FILTERS)],
+        ids=["all", *(name for name, _ in FILTERS)],
+    )
+    async def test_pages_by_offset(
+        self, storage: StorageUnderTest, samples: Samples, where: InterceptionFilter
+    ) -> None:
+        """`offset` skips, `limit` ends; pages joined are the list, and beyond its end there is nothing."""
+        await crowd(storage, samples=samples)
+        everything = await ids(storage, where, limit=1000)
+        for offset in range(0, len(everything) + 2, 3):
+            assert await ids(storage, where, limit=5, offset=offset) == everything[offset : offset + 5]
+        assert await ids(storage, where, offset=10_000) == []
+        assert await storage.store.count(where) == len(everything)
+
+    async def test_an_offset_among_times(self, storage: StorageUnderTest, samples: Samples) -> None:
+        """Offsets count what the time filter leaves, not what lies outside it."""
+        first = await crowd(storage, samples=samples)
+        for days in (1, 2.3, 5):
+            where = InterceptionFilter(
+                started_after=first + timedelta(days=1.1), started_before=first + timedelta(days=1.1 + days)
+            )
+            everything = await ids(storage, where, limit=1000)
+            assert len(everything) > 5
+            for offset in range(0, len(everything) + 2, 2):
+                assert await ids(storage, where, limit=4, offset=offset) == everything[offset : offset + 4]
+
+    @pytest.mark.parametrize(
+        "where",
+        [EVERYTHING, *(InterceptionFilter(**{name: value}) for name, value in FILTERS)],
+        ids=["all", *(name for name, _ in FILTERS)],
+    )
+    async def test_pages_by_cursor(
+        self, storage: StorageUnderTest, samples: Samples, where: InterceptionFilter
+    ) -> None:
+        """Walking with `after_id` sees everything once, ties included; the last page is empty."""
+        await crowd(storage, samples=samples)
+        everything = await ids(storage, where, limit=1000)
+        seen = await ids(storage, where, limit=7)
+        while page := await ids(storage, where, limit=7, after_id=seen[-1]):
+            seen += page
+        assert seen == everything
+
+    async def test_a_walk_while_more_comes(self, storage: StorageUnderTest, samples: Samples) -> None:
+        """What begins during a walk neither repeats nor hides a row."""
+        before = [await completed(storage, samples) for _ in range(6)]
+        seen = await ids(storage, limit=3)
+        await completed(storage, samples)
+        assert seen + await ids(storage, limit=10, after_id=seen[-1]) == [each.start.id for each in reversed(before)]
+
+    async def test_a_cursor_outside_the_filter(self, storage: StorageUnderTest, samples: Samples) -> None:
+        """A cursor is a place in the order; it need not match the filter itself."""
+        older = await completed(storage, samples, model="a")
+        cursor = await completed(storage, samples, model="b")
+        await completed(storage, samples, model="a")
+        assert await ids(storage, InterceptionFilter(model="a"), after_id=cursor.start.id) == [older.start.id]
+
+    async def test_an_unknown_cursor(self, storage: StorageUnderTest, samples: Samples) -> None:
+        """A cursor that names nothing is an error, not an empty page."""
+        await completed(storage, samples)
+        with pytest.raises(UnknownCursor):
+            await storage.store.list(EVERYTHING, Page(after_id="0a000000-0000-4000-8000-000000000000"))
+
+    async def test_names(self, storage: StorageUnderTest, samples: Samples) -> None:
+        """Models and clients are listed once each, in order of their characters, in flight or not."""
+        for model, client in (("gpt-5", "Codex"), ("Zed", "zed"), ("claude", "Codex"), ("gpt-5", "Amp")):
+            await completed(storage, samples, model=model, client=client)
+        await storage.recorder.begin(samples.start(model="brand-new", client="Mux"))
+        assert list(await storage.store.models(initiator_id=None, prefix="", page=Page())) == [
+            "Zed",
+            "brand-new",
+            "claude",
+            "gpt-5",
+        ]
+        assert list(await storage.store.clients(initiator_id=None, prefix="", page=Page())) == [
+            "Amp",
+            "Codex",
+            "Mux",
+            "zed",
+        ]
+
+    async def test_names_of_one_initiator(self, storage: StorageUnderTest, samples: Samples) -> None:
+        """Names can be asked for one initiator's interceptions."""
+        await completed(storage, samples, initiator=ANN, model="claude", client="Codex")
+        await completed(storage, samples, initiator=BEN, model="gpt-5", client="Zed")
+        await storage.recorder.begin(samples.start(initiator=BEN, model="o9", client="Mux"))
+        assert list(await storage.store.models(initiator_id=BEN.id, prefix="", page=Page())) == ["gpt-5", "o9"]
+        assert list(await storage.store.clients(initiator_id=BEN.id, prefix="", page=Page())) == ["Mux", "Zed"]
+        assert list(await storage.store.models(initiator_id="nobody", prefix="", page=Page())) == []
+
+    async def test_names_by_prefix(self, storage: StorageUnderTest, samples: Samples) -> None:
+        """A prefix is a plain beginning: case counts, wildcards don't exist."""
+        for model in ("gpt-5", "gpt-5-mini", "GPT-5", "gpt%5", "g", "claude", "gpu"):
+            await completed(storage, samples, model=model)
+
+        async def models(prefix: str, **page: Any) -> list[str]:
+            return list(await storage.store.models(initiator_id=None, prefix=prefix, page=Page(**page)))
+
+        assert await models("gpt") == ["gpt%5", "gpt-5", "gpt-5-mini"]
+        assert await models("gpt%") == ["gpt%5"]
+        assert await models("gpt_") == []
+        assert await models("gpt", limit=1, offset=1) == ["gpt-5"]
+        assert await models("", limit=2) == ["GPT-5", "claude"]
+        assert await models("x") == []
+
+    async def test_finding_an_initiator(self, storage: StorageUnderTest, samples: Samples) -> None:
+        """Initiators are found by id, or by the username that their newest interception shows."""
+        await completed(storage, samples, initiator=ANN)
+        await completed(storage, samples, initiator=BEN)
+        successor = attrs.evolve(BEN, id="0c000000-0000-4000-8000-00000000000c", username="ann")
+        assert await storage.store.find_initiator(ANN.id) == ANN.id
+        assert await storage.store.find_initiator("ann") == ANN.id
+        assert await storage.store.find_initiator("ANN") is None
+        await completed(storage, samples, initiator=successor)
+        assert await storage.store.find_initiator("ann") == successor.id
+        assert await storage.store.find_initiator(ANN.id) == ANN.id
+
+    async def test_the_trail_remembers_who_it_was(self, storage: StorageUnderTest, samples: Samples) -> None:
+        """An interception shows its initiator as they were then, also after they changed their name."""
+        before: Interception = await completed(storage, samples, initiator=ANN)
+        await completed(storage, samples, initiator=attrs.evolve(ANN, username="anna", name="Anna"))
+        found = await storage.store.list(InterceptionFilter(initiator_id=ANN.id), Page())
+        assert [each.start.initiator.username for each in found] == ["anna", "ann"]
+        assert found[1] == before
+
+
+def _combined(first: datetime) -> list[InterceptionFilter]:
+    days = [first + timedelta(days=days) for days in (-1, 0, 0.4, 2.6, 4, 6.1, 12)]
+    midnight = first.replace(hour=0, minute=0, second=0, microsecond=0)
+    moments = [*days, midnight, midnight + timedelta(days=3), midnight + timedelta(days=4, microseconds=-1)]
+    times: list[dict[str, Any]] = [
+        {"started_after": low, "started_before": high} for low in moments for high in moments
+    ]
+    times += [{"started_after": moment} for moment in moments] + [{"started_before": moment} for moment in moments]
+    values: list[dict[str, Any]] = [{name: value} for name, value in FILTERS]
+    pairs = [{**one, **other} for one in values for other in values if one != other]
+    some_times = times[:: len(times) // 12]
+    in_flight = {"status": Status.IN_FLIGHT, "started_after": days[2], "started_before": days[4]}
+    combined = [
+        *pairs,
+        *times,
+        *({**value, **time} for value in values for time in some_times),
+        dict(FILTERS),
+        in_flight,
+    ]
+    return [InterceptionFilter(**each) for each in combined]

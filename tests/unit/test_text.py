@@ -1,0 +1,36 @@
+"""Text that UTF-8 can't hold is mended, and nothing else is touched."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aibridge_core.records import PromptUsage
+from aibridge_core.testing.samples import Samples
+from aibridge_core.text import storable
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("", ""), ("plain", "plain"), ("é👍\x00", "é👍\x00"), ("a\ud800b", "a\ufffdb"), ("\udfff\ud800", "\ufffd\ufffd")],
+)
+def test_surrogates_become_replacement_characters(text, expected):
+    """One U+FFFD for each surrogate; all else stays."""
+    assert storable(text) == expected
+
+
+def test_values_are_mended_inside():
+    """Mappings, lists, tuples and attrs values are walked."""
+    start = Samples().start(model="m\ud800", metadata={"k\ud800": ["\ud800", {"x": 1}]})
+    mended = storable([start, ("\ud800", 7, None)])
+    assert mended[0].model == "m\ufffd"
+    assert mended[0].metadata == {"k\ufffd": ["\ufffd", {"x": 1}]}
+    assert mended[0].started_at == start.started_at
+    assert mended[1] == ("\ufffd", 7, None)
+
+
+@given(st.text(st.characters(codec=None)))
+def test_what_comes_out_is_utf8(text):
+    """Whatever goes in, the result can be encoded, has the same length, and is stable."""
+    mended = storable(PromptUsage(response_id="", prompt=text)).prompt
+    assert len(mended.encode().decode()) == len(text)
+    assert storable(mended) == mended
