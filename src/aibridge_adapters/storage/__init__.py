@@ -1,0 +1,49 @@
+"""Storage adapters: where interceptions, users and tokens are kept. `open_storage` finds the one for a URL.
+
+Belongs here: the choice by URL. Never: SQL.
+"""
+
+from contextlib import AbstractAsyncContextManager
+
+from aibridge_adapters.storage.errors import (
+    DatabaseTooNew,
+    MigrationFailed,
+    StorageConfigError,
+    StorageError,
+    StorageNotOpened,
+)
+from aibridge_adapters.storage.opened import Storage
+from aibridge_adapters.storage.sqlite import open_sqlite
+from aibridge_core.ports import Clock
+
+__all__ = [
+    "DatabaseTooNew",
+    "MigrationFailed",
+    "Storage",
+    "StorageConfigError",
+    "StorageError",
+    "StorageNotOpened",
+    "open_storage",
+]
+
+_ALLOWED = "sqlite:///relative/path.db, sqlite:////absolute/path.db or sqlite:///:memory:"
+
+
+def open_storage(url: str, *, clock: Clock, owner: str) -> AbstractAsyncContextManager[Storage]:
+    """An asynchronous context around the storage at `url`; leaving it writes everything that still waits.
+
+    `owner` names this process, unlike any other that uses the same database: what it begins belongs to it.
+    `sqlite:///:memory:` is a private database that is gone when the context is left.
+    Raises StorageConfigError at once; entering raises StorageNotOpened, MigrationFailed.
+    """
+    scheme, separator, rest = url.partition("://")
+    if scheme in ("postgresql", "postgres") and separator:
+        raise StorageConfigError(f"{scheme}:// is not in this version; allowed are {_ALLOWED}")
+    if scheme != "sqlite" or not separator:
+        raise StorageConfigError(f"unknown database URL scheme {scheme if separator else ''!r}; allowed are {_ALLOWED}")
+    path = rest.removeprefix("/")
+    if not rest.startswith("/") or not path:
+        raise StorageConfigError(f"{url!r} names no file; allowed are {_ALLOWED}")
+    if "?" in path:
+        raise StorageConfigError(f"options after '?' are not supported in {url!r}; allowed are {_ALLOWED}")
+    return open_sqlite(path, clock=clock, owner=owner)

@@ -1,0 +1,16 @@
+"""What opening a storage gives. Never: how it was opened."""
+
+from attrs import frozen
+
+from aibridge_core.identity import IdentityStore
+from aibridge_core.ports import InterceptionStore, Leases, Recorder
+
+
+@frozen(kw_only=True)
+class Storage:
+    """All storage ports on one database."""
+
+    recorder: Recorder
+    store: InterceptionStore
+    leases: Leases
+    identity: IdentityStore

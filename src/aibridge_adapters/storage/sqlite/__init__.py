@@ -1,0 +1,78 @@
+"""SQLite: the embedded default. One file, one writing thread, any number of readers.
+
+Belongs here: how the parts are put together and taken apart. Never: SQL.
+"""
+
+import sqlite3
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import anyio.to_thread
+
+from aibridge_adapters.storage.errors import StorageNotOpened
+from aibridge_adapters.storage.opened import Storage
+from aibridge_adapters.storage.sqlite.files import connect_writer, prepare
+from aibridge_adapters.storage.sqlite.identity import SqliteIdentityStore
+from aibridge_adapters.storage.sqlite.leases import SqliteLeases
+from aibridge_adapters.storage.sqlite.readers import Readers
+from aibridge_adapters.storage.sqlite.recorder import SqliteRecorder
+from aibridge_adapters.storage.sqlite.rows import micros
+from aibridge_adapters.storage.sqlite.schema import migrate, shipped_migrations
+from aibridge_adapters.storage.sqlite.store import SqliteInterceptionStore
+from aibridge_adapters.storage.sqlite.writer import Writer
+from aibridge_core.ports import Clock
+
+__all__ = ["create_schema", "open_sqlite"]
+
+
+def open_sqlite(path: str, *, clock: Clock, owner: str) -> AbstractAsyncContextManager[Storage]:
+    """Open the database file at `path`, made if it is missing; `:memory:` is a file that is gone afterwards.
+
+    Leaving the context writes what still waits. Entering raises StorageNotOpened, MigrationFailed.
+    """
+    opened = _open_temporary if path == ":memory:" else partial(_open, Path(path).absolute())
+    return opened(clock, owner)
+
+
+@asynccontextmanager
+async def _open_temporary(clock: Clock, owner: str) -> AsyncIterator[Storage]:
+    """A real file, so that it behaves like one: SQLite's own in-memory databases let readers block the writer."""
+    with tempfile.TemporaryDirectory(prefix="aibridge-") as folder:
+        async with _open(Path(folder) / "aibridge.db", clock, owner) as storage:
+            yield storage
+
+
+@asynccontextmanager
+async def _open(file: Path, clock: Clock, owner: str) -> AsyncIterator[Storage]:
+    await anyio.to_thread.run_sync(create_schema, file, clock)
+    writer, readers = Writer(partial(connect_writer, file), owner=owner), Readers(file)
+    await writer.start()
+    try:
+        yield Storage(
+            recorder=SqliteRecorder(writer),
+            store=SqliteInterceptionStore(readers),
+            leases=SqliteLeases(writer, owner),
+            identity=SqliteIdentityStore(writer, readers),
+        )
+    finally:
+        readers.close()
+        await writer.close()
+
+
+def create_schema(file: Path, clock: Clock) -> None:
+    """Make the database file if it is missing, and bring its schema up to date.
+
+    Raises StorageNotOpened, MigrationFailed.
+    """
+    prepare(file)
+    try:
+        connection = connect_writer(file)
+    except sqlite3.Error as error:
+        raise StorageNotOpened(f"can't open the database {file}: {error}") from error
+    try:
+        migrate(connection, now=micros(clock.now()), migrations=shipped_migrations())
+    finally:
+        connection.close()

@@ -1,0 +1,70 @@
+"""The database file and connections to it.
+
+Belongs here: folders, permissions, and the settings of a connection. Never: what the tables mean.
+"""
+
+import sqlite3
+from pathlib import Path
+
+from aibridge_adapters.storage.errors import StorageNotOpened
+
+OLDEST_SQLITE = (3, 35, 0)
+"""Has UPDATE FROM and RETURNING. https://www.sqlite.org/changes.html"""
+
+LOCK_TIMEOUT = 5.0
+"""How long a statement waits for another process to let go of the database, in seconds."""
+
+_WRITER_SETTINGS = (
+    # Readers go on while the writer writes.
+    "PRAGMA journal_mode = WAL",
+    # A commit returns when it is on the disk, not when it is in the operating system's memory.
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    # Pages of 4 KiB in the log before they are copied to the database file: the default of 1000 copies the same index
+    # pages again and again under load.
+    "PRAGMA wal_autocheckpoint = 4000",
+    # Negative means KiB.
+    "PRAGMA cache_size = -16384",
+)
+_READER_SETTINGS = ("PRAGMA query_only = ON", "PRAGMA cache_size = -8192")
+
+
+def prepare(path: Path) -> None:
+    """Make the file and its folders if they are missing, for the current user only. Raises StorageNotOpened."""
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        needed = ".".join(map(str, OLDEST_SQLITE))
+        raise StorageNotOpened(f"SQLite {needed} or newer is needed, this Python has {sqlite3.sqlite_version}")
+    try:
+        for folder in reversed([folder for folder in path.parents if not folder.exists()]):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        if not path.exists():
+            path.touch(mode=0o600)
+    except OSError as error:
+        raise StorageNotOpened(f"can't create the database {path}: {error.strerror}") from error
+
+
+def connect_writer(path: Path) -> sqlite3.Connection:
+    """A connection in autocommit mode, for the thread that calls. Raises sqlite3.Error."""
+    return _connected(path, "rw", _WRITER_SETTINGS, check_same_thread=True)
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """A connection that can't write, for one thread at a time. Raises sqlite3.Error."""
+    return _connected(path, "ro", _READER_SETTINGS, check_same_thread=False)
+
+
+def _connected(path: Path, mode: str, settings: tuple[str, ...], *, check_same_thread: bool) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        timeout=LOCK_TIMEOUT,
+        isolation_level=None,
+        check_same_thread=check_same_thread,
+    )
+    try:
+        for setting in settings:
+            connection.execute(setting)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection

@@ -1,0 +1,195 @@
+"""Values to rows and back.
+
+Belongs here: which column holds what, and how times and metadata are written. Never: statements.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from attrs import frozen
+
+from aibridge_core.actors import Actor, CredentialKind, Role
+from aibridge_core.records import (
+    Fact,
+    Interception,
+    InterceptionEnded,
+    InterceptionStart,
+    ModelThought,
+    PromptUsage,
+    Record,
+    Status,
+    TokenUsage,
+    ToolUsage,
+)
+
+Row = tuple[Any, ...]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def micros(moment: datetime) -> int:
+    """Microseconds since the Unix epoch. Raises TypeError for a time without a zone."""
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def moment_of(microseconds: int) -> datetime:
+    """The other way; in UTC."""
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def maybe_moment_of(microseconds: int | None) -> datetime | None:
+    """The same for a column that may be NULL."""
+    return None if microseconds is None else moment_of(microseconds)
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return msgspec.json.encode(value).decode() if value else "{}"
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    return msgspec.json.decode(text, type=dict[str, Any]) if text != "{}" else {}
+
+
+START_COLUMNS = (
+    "id", "initiator_id", "initiator_username", "initiator_name", "initiator_role", "api_key_id", "provider",
+    "provider_name", "model", "client", "client_session_id", "correlating_tool_call_id", "user_agent",
+    "credential_kind", "credential_hint", "streaming", "started_at", "metadata",
+)  # fmt: skip
+"""What a start says, in the order of `start_row`."""
+
+READ_COLUMNS = (
+    *START_COLUMNS,
+    "session_id", "thread_parent_id", "thread_root_id", "status", "ended_at", "error_type", "error_message",
+)  # fmt: skip
+"""What is read of an interception, in the order that `interception_of` takes."""
+
+END_COLUMNS = ("id", "status", "ended_at", "error_type", "error_message", "credential_hint")
+"""What an end says, in the order of `end_row`."""
+
+
+def start_row(start: InterceptionStart) -> Row:
+    """In the order of START_COLUMNS."""
+    who = start.initiator
+    return (
+        start.id, who.id, who.username, who.name, who.role.value, who.api_key_id, start.provider,
+        start.provider_name, start.model, start.client, start.client_session_id, start.correlating_tool_call_id,
+        start.user_agent, start.credential_kind.value, start.credential_hint, start.streaming,
+        micros(start.started_at), _json(start.metadata),
+    )  # fmt: skip
+
+
+def end_row(ended: InterceptionEnded) -> Row:
+    """In the order of END_COLUMNS."""
+    return (
+        ended.id, ended.status.value, micros(ended.ended_at), str(ended.error_type), ended.error_message,
+        ended.credential_hint,
+    )  # fmt: skip
+
+
+def interception_of(row: Row) -> Interception:
+    """From READ_COLUMNS, without records."""
+    session_id, thread_parent_id, thread_root_id, status, ended_at, error_type, error_message = row[18:]
+    return Interception(
+        start=_start_of(row[:18]),
+        session_id=session_id,
+        thread_parent_id=thread_parent_id,
+        thread_root_id=thread_root_id,
+        status=Status(status),
+        ended_at=maybe_moment_of(ended_at),
+        error_type=error_type,
+        error_message=error_message,
+    )
+
+
+def _start_of(row: Row) -> InterceptionStart:
+    return InterceptionStart(
+        id=row[0],
+        initiator=Actor(id=row[1], username=row[2], name=row[3], role=Role(row[4]), api_key_id=row[5]),
+        provider=row[6],
+        provider_name=row[7],
+        model=row[8],
+        client=row[9],
+        client_session_id=row[10],
+        correlating_tool_call_id=row[11],
+        user_agent=row[12],
+        credential_kind=CredentialKind(row[13]),
+        credential_hint=row[14],
+        streaming=bool(row[15]),
+        started_at=moment_of(row[16]),
+        metadata=_mapping(row[17]),
+    )
+
+
+@frozen(kw_only=True)
+class RecordTable:
+    """Where one kind of fact is kept. Every table also has `interception_id`, `id` and `created_at`, in front."""
+
+    name: str
+    columns: tuple[str, ...]
+    """Of the fact alone."""
+    row: Callable[[Any], Row]
+    fact: Callable[[Row], Fact]
+
+    @property
+    def all_columns(self) -> tuple[str, ...]:
+        """In the order of `record_row`."""
+        return ("interception_id", "id", "created_at", *self.columns)
+
+
+def record_row(table: RecordTable, record: Record) -> Row:
+    """In the order of `table.all_columns`."""
+    return (record.interception_id, record.id, micros(record.created_at), *table.row(record.fact))
+
+
+def record_of(table: RecordTable, row: Row) -> Record:
+    """The other way."""
+    return Record(interception_id=row[0], id=row[1], created_at=moment_of(row[2]), fact=table.fact(row[3:]))
+
+
+RECORD_TABLES: Mapping[type[Fact], RecordTable] = {
+    PromptUsage: RecordTable(
+        name="user_prompts",
+        columns=("provider_response_id", "prompt", "metadata"),
+        row=lambda fact: (fact.response_id, fact.prompt, _json(fact.metadata)),
+        fact=lambda row: PromptUsage(response_id=row[0], prompt=row[1], metadata=_mapping(row[2])),
+    ),
+    TokenUsage: RecordTable(
+        name="token_usages",
+        columns=(
+            "provider_response_id", "provider_model", "input_tokens", "output_tokens", "cache_read_input_tokens",
+            "cache_write_input_tokens", "extra", "metadata",
+        ),
+        row=lambda fact: (
+            fact.response_id, fact.model, fact.input_tokens, fact.output_tokens, fact.cache_read_input_tokens,
+            fact.cache_write_input_tokens, _json(fact.extra), _json(fact.metadata),
+        ),
+        fact=lambda row: TokenUsage(
+            response_id=row[0], model=row[1], input_tokens=row[2], output_tokens=row[3], cache_read_input_tokens=row[4],
+            cache_write_input_tokens=row[5], extra=_mapping(row[6]), metadata=_mapping(row[7]),
+        ),
+    ),
+    ToolUsage: RecordTable(
+        name="tool_usages",
+        columns=(
+            "provider_response_id", "tool", "provider_tool_call_id", "provider_item_id", "input", "injected",
+            "server_url", "invocation_error", "metadata",
+        ),
+        row=lambda fact: (
+            fact.response_id, fact.tool, fact.tool_call_id, fact.item_id, fact.arguments, fact.injected,
+            fact.server_url, fact.invocation_error, _json(fact.metadata),
+        ),
+        fact=lambda row: ToolUsage(
+            response_id=row[0], tool=row[1], tool_call_id=row[2], item_id=row[3], arguments=row[4],
+            injected=bool(row[5]), server_url=row[6], invocation_error=row[7], metadata=_mapping(row[8]),
+        ),
+    ),
+    ModelThought: RecordTable(
+        name="model_thoughts",
+        columns=("provider_response_id", "content", "metadata"),
+        row=lambda fact: (fact.response_id, fact.content, _json(fact.metadata)),
+        fact=lambda row: ModelThought(response_id=row[0], content=row[1], metadata=_mapping(row[2])),
+    ),
+}  # fmt: skip

@@ -1,0 +1,108 @@
+"""Brings a database's schema up to date: numbered migrations, forward only.
+
+Belongs here: which migrations there are and how they are applied. Never: a table's columns; they are in
+`migrations/`, one file per step, never changed once released.
+"""
+
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
+from importlib.resources import files
+
+from attrs import frozen
+
+from aibridge_adapters.storage.errors import DatabaseTooNew, MigrationFailed
+
+_LEDGER = """
+CREATE TABLE IF NOT EXISTS schema_migrations (
+    version INTEGER NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    applied_at INTEGER NOT NULL
+)
+"""
+
+
+@frozen(kw_only=True)
+class Migration:
+    """One step of the schema. A database has applied a prefix of all steps."""
+
+    version: int
+    """1, 2, 3 ..."""
+    name: str
+    script: str
+    """SQL statements."""
+
+
+def shipped_migrations() -> Sequence[Migration]:
+    """All steps that this program knows, in order."""
+    folder = files(__package__) / "migrations"
+    found = [re.fullmatch(r"(\d{4})_(\w+)\.sql", file.name) for file in folder.iterdir()]
+    names = sorted(match.group(0, 1, 2) for match in found if match)
+    return [
+        Migration(version=int(version), name=name, script=(folder / file).read_text("utf-8"))
+        for file, version, name in names
+    ]
+
+
+def migrate(connection: sqlite3.Connection, *, now: int, migrations: Sequence[Migration]) -> None:
+    """Apply what is missing, all of it or nothing; processes that start at the same time take turns.
+
+    `now` is in microseconds since the Unix epoch. The connection must not be in a transaction. Raises
+    MigrationFailed, DatabaseTooNew.
+    """
+    try:
+        if _applied(connection) == len(migrations):
+            return
+        connection.execute("BEGIN IMMEDIATE")  # the lock: whoever comes second waits, and finds the work done
+        try:
+            _apply_missing(connection, now, migrations)
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.rollback()
+            raise
+    except sqlite3.Error as error:
+        raise MigrationFailed(f"the database's schema can't be brought up to date: {error}") from error
+
+
+def _apply_missing(connection: sqlite3.Connection, now: int, migrations: Sequence[Migration]) -> None:
+    connection.execute(_LEDGER)
+    applied = _applied(connection)
+    if applied > len(migrations):
+        raise DatabaseTooNew(
+            f"the database's schema has version {applied}, this aibridge knows up to {len(migrations)}; "
+            "run the aibridge that wrote it, or a newer one"
+        )
+    for migration in migrations[applied:]:
+        _apply(connection, now, migration)
+
+
+def _apply(connection: sqlite3.Connection, now: int, migration: Migration) -> None:
+    try:
+        for statement in _statements(migration.script):
+            connection.execute(statement)
+    except sqlite3.Error as error:
+        step = f"{migration.version:04}_{migration.name}"
+        raise MigrationFailed(f"migration {step} failed, nothing was changed: {error}") from error
+    row = (migration.version, migration.name, now)
+    connection.execute("INSERT INTO schema_migrations (version, name, applied_at) VALUES (?, ?, ?)", row)
+
+
+def _applied(connection: sqlite3.Connection) -> int:
+    """The newest step that the database has; 0 for an empty one."""
+    ledger = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'schema_migrations'"
+    if not connection.execute(ledger).fetchone():
+        return 0
+    version: int = connection.execute("SELECT coalesce(max(version), 0) FROM schema_migrations").fetchone()[0]
+    return version
+
+
+def _statements(script: str) -> Iterator[str]:
+    """One statement after the other. `executescript` would commit what is open, so it can't be used here."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+    if re.sub(r"--.*", "", statement).strip():
+        yield statement

@@ -1,0 +1,109 @@
+"""Statements that write many rows at once.
+
+Belongs here: the SQL of the write side. Never: when it runs.
+
+One statement for many rows is not only less work: Python's sqlite3 gives up the interpreter lock for each step of a
+statement, and under load takes long to get it back. A statement of 64 rows gives it up once.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Any, TypeVar
+
+from attrs import frozen
+
+from aibridge_adapters.storage.sqlite.rows import END_COLUMNS, START_COLUMNS, RecordTable, Row
+
+T = TypeVar("T")
+
+_SIZES = (64, 16, 4, 1)
+"""Rows per statement: few enough to keep all of them prepared, large enough to gain."""
+
+
+@frozen
+class ManyRows:
+    """A statement that takes rows of a fixed width as a list of VALUES."""
+
+    before: str
+    width: int
+    after: str
+
+    def sql(self, count: int) -> str:
+        """The statement for so many rows."""
+        row = f"({', '.join('?' * self.width)})"
+        return f"{self.before} VALUES {', '.join([row] * count)} {self.after}"
+
+
+def prepared(statement: ManyRows) -> dict[int, str]:
+    """The statement's text by number of rows, made once."""
+    return {size: statement.sql(size) for size in _SIZES}
+
+
+def chunks(entries: Sequence[T]) -> Iterator[Sequence[T]]:
+    """`entries` in pieces of those sizes."""
+    position = 0
+    for size in _SIZES:
+        while len(entries) - position >= size:
+            yield entries[position : position + size]
+            position += size
+
+
+def flat(rows: Sequence[Row]) -> list[Any]:
+    """All values of all rows, as a statement takes them."""
+    return list(chain.from_iterable(rows))
+
+
+def insert_records(table: RecordTable) -> dict[int, str]:
+    """A record that is there already stays as it is."""
+    columns = table.all_columns
+    return prepared(
+        ManyRows(
+            f"INSERT INTO {table.name} ({', '.join(columns)})",
+            len(columns),
+            "ON CONFLICT (interception_id, id) DO NOTHING",
+        )
+    )
+
+
+def _given(column: str) -> str:
+    """SQLite's name of a VALUES column."""
+    return f"given.column{_BEGIN_COLUMNS.index(column) + 1}"
+
+
+_BEGIN_COLUMNS = (*START_COLUMNS, "owner")
+
+BEGIN = prepared(
+    ManyRows(
+        f"""
+        INSERT INTO interceptions ({", ".join(_BEGIN_COLUMNS)}, thread_parent_id, thread_root_id, session_id)
+        SELECT given.*, parent.id, coalesce(parent.thread_root_id, parent.id),
+            coalesce(nullif({_given("client_session_id")}, ''), parent.thread_root_id, parent.id, {_given("id")})
+        FROM (""",
+        len(_BEGIN_COLUMNS),
+        f""") AS given
+        LEFT JOIN interceptions AS parent ON parent.id = (
+            SELECT interception_id FROM tool_usages
+            WHERE provider_tool_call_id = {_given("correlating_tool_call_id")} AND provider_tool_call_id <> ''
+            ORDER BY created_at DESC, id DESC LIMIT 1
+        )
+        WHERE true ON CONFLICT (id) DO NOTHING""",
+    )
+)
+"""Starts, each with the thread and session that follow from what is recorded before it."""
+
+END = prepared(
+    ManyRows(
+        """
+        UPDATE interceptions SET status = given.column2, ended_at = given.column3, error_type = given.column4,
+            error_message = given.column5, credential_hint = coalesce(nullif(given.column6, ''), credential_hint)
+        FROM (""",
+        len(END_COLUMNS),
+        """) AS given
+        WHERE interceptions.id = given.column1 AND interceptions.status = 'in_flight'
+        RETURNING id""",
+    )
+)
+"""Ends of what is in flight; answers the ids that it ended."""
+
+HAS_BEGUN = "SELECT 1 FROM interceptions WHERE id = ?"
+"""Whether an id is known."""

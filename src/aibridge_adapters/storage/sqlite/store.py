@@ -1,0 +1,142 @@
+"""The read side of the audit trail on SQLite.
+
+Belongs here: the queries behind InterceptionStore. Never: what a filter means in SQL (conditions), counting (counts).
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from itertools import islice, takewhile
+
+from attrs import evolve, frozen
+
+from aibridge_adapters.storage.sqlite import conditions, counts
+from aibridge_adapters.storage.sqlite.readers import Readers
+from aibridge_adapters.storage.sqlite.rows import (
+    READ_COLUMNS,
+    RECORD_TABLES,
+    Row,
+    interception_of,
+    record_of,
+)
+from aibridge_core.errors import UnknownCursor
+from aibridge_core.records import Interception, InterceptionFilter, Page, Record, Status
+
+_SELECT = f"SELECT {', '.join(READ_COLUMNS)}"
+
+
+@frozen
+class SqliteInterceptionStore:
+    """Implements `aibridge_core.ports.InterceptionStore`."""
+
+    _readers: Readers
+
+    async def list(self, where: InterceptionFilter, page: Page) -> Sequence[Interception]:
+        """One page, with records. Raises UnknownCursor, StoreUnavailable."""
+        return await self._readers.run(lambda connection: _page(connection, where, page))
+
+    async def count(self, where: InterceptionFilter) -> int:
+        """How many match. Raises StoreUnavailable."""
+        return await self._readers.run(lambda connection: counts.count(connection, where))
+
+    async def get(self, interception_id: str) -> Interception | None:
+        """One, with records. Raises StoreUnavailable."""
+        query = f"{_SELECT} FROM interceptions WHERE id = ?"
+        found = await self._readers.run(
+            lambda connection: _whole(connection, connection.execute(query, (interception_id,)).fetchall())
+        )
+        return next(iter(found), None)
+
+    async def models(self, *, initiator_id: str | None, prefix: str, page: Page) -> Sequence[str]:
+        """Distinct requested models. Raises StoreUnavailable."""
+        return await self._readers.run(lambda connection: _labels(connection, "model", initiator_id, prefix, page))
+
+    async def clients(self, *, initiator_id: str | None, prefix: str, page: Page) -> Sequence[str]:
+        """Distinct client labels. Raises StoreUnavailable."""
+        return await self._readers.run(lambda connection: _labels(connection, "client", initiator_id, prefix, page))
+
+    async def find_initiator(self, text: str) -> str | None:
+        """By id, else by the username that the newest interception shows. Raises StoreUnavailable."""
+        return await self._readers.run(lambda connection: _initiator(connection, text))
+
+
+def _page(connection: sqlite3.Connection, where: InterceptionFilter, page: Page) -> Sequence[Interception]:
+    wanted, offset = conditions.of(where), page.offset
+    if page.after_id is not None:
+        wanted = wanted.also("(started_at, id) < (?, ?)", *_cursor(connection, page.after_id))
+    elif offset and where.session_id is None:
+        day, offset = _day_at(connection, where, offset)
+        wanted = wanted.also("started_at < ?", (day + 1) * counts.DAY)
+    query = f"{_SELECT} {wanted.source} ORDER BY started_at DESC, id DESC LIMIT ? OFFSET ?"
+    return _whole(connection, connection.execute(query, (*wanted.values, page.limit, offset)).fetchall())
+
+
+def _cursor(connection: sqlite3.Connection, after_id: str) -> Row:
+    found: Row | None = connection.execute(
+        "SELECT started_at, id FROM interceptions WHERE id = ?", (after_id,)
+    ).fetchone()
+    if found is None:
+        raise UnknownCursor(after_id)
+    return found
+
+
+def _day_at(connection: sqlite3.Connection, where: InterceptionFilter, offset: int) -> tuple[int, int]:
+    """The day on which the row at `offset` lies, and its offset from that day's newest row.
+
+    A deep offset so costs at most a day's rows, not all rows before it.
+    """
+    day = 0
+    for day, n in counts.per_day(connection, where):
+        if offset < n:
+            return day, offset
+        offset -= n
+    return day - 1, 0
+
+
+def _whole(connection: sqlite3.Connection, rows: Iterable[Row]) -> Sequence[Interception]:
+    """Interceptions with their records: one query for each kind."""
+    interceptions = [interception_of(row) for row in rows]
+    records: dict[str, list[Record]] = {interception.start.id: [] for interception in interceptions}
+    for record in _records(connection, list(records)) if records else ():
+        records[record.interception_id].append(record)
+    for found in records.values():
+        found.sort(key=lambda record: (record.created_at, record.id))
+    return [evolve(interception, records=records[interception.start.id]) for interception in interceptions]
+
+
+def _records(connection: sqlite3.Connection, ids: Sequence[str]) -> Iterable[Record]:
+    for table in RECORD_TABLES.values():
+        query = (
+            f"SELECT {', '.join(table.all_columns)} FROM {table.name} "
+            "WHERE interception_id IN (SELECT value FROM json_each(?))"
+        )
+        yield from (record_of(table, row) for row in connection.execute(query, (json.dumps(ids),)))
+
+
+def _labels(
+    connection: sqlite3.Connection, column: str, initiator_id: str | None, prefix: str, page: Page
+) -> Sequence[str]:
+    """Distinct values of a column of the trail, which the tables of counts hold too."""
+    where = InterceptionFilter(initiator_id=initiator_id)
+    table, terms, values = conditions.counted(where)
+    in_flight = conditions.of_columns(InterceptionFilter(initiator_id=initiator_id, status=Status.IN_FLIGHT))
+    matching = " AND ".join([*terms, f"{column} >= ?"])
+    query = (
+        f"SELECT {column} FROM {table} WHERE {matching} UNION "
+        f"SELECT {column} {in_flight.also(f'{column} >= ?').source} ORDER BY 1"
+    )
+    found = connection.execute(query, (*values, prefix, *in_flight.values, prefix))
+    labels = takewhile(lambda label: label.startswith(prefix), (row[0] for row in found))
+    return list(islice(labels, page.offset, page.offset + page.limit))
+
+
+def _initiator(connection: sqlite3.Connection, text: str) -> str | None:
+    by_id = (
+        "SELECT initiator_id FROM interceptions INDEXED BY interceptions_by_initiator WHERE initiator_id = ? LIMIT 1"
+    )
+    by_name = (
+        "SELECT initiator_id FROM interceptions INDEXED BY interceptions_by_username "
+        "WHERE initiator_username = ? ORDER BY started_at DESC, id DESC LIMIT 1"
+    )
+    found = connection.execute(by_id, (text,)).fetchone() or connection.execute(by_name, (text,)).fetchone()
+    return str(found[0]) if found else None

@@ -1,0 +1,207 @@
+"""The writer: one thread that owns the one connection that writes.
+
+Belongs here: the queue, the thread, group commit, and telling who waits. Never: what is written.
+
+Whatever waits when the thread is free goes into one transaction, so that one flush to disk serves all of it: the more
+requests at once, the cheaper each. The event loop never blocks; it learns of all outcomes of a group in one call.
+"""
+
+import asyncio
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import Any
+
+import anyio.to_thread
+from attrs import frozen
+
+from aibridge_adapters.storage.sqlite.transaction import Transaction, TransactionLost
+from aibridge_adapters.storage.sqlite.works import End, Failed, Keep, Outcome, Work
+from aibridge_core.errors import RecordingFailed
+
+_log = logging.getLogger(__name__)
+
+CAPACITY = 64 * 1024 * 1024
+"""How much may wait before `room` makes callers wait, in characters of text plus `OVERHEAD` for each record."""
+OVERHEAD = 1024
+GROUP = 1024
+"""Most works in one transaction: what comes after them shouldn't wait for ever."""
+MAX_REMEMBERED = 10_000
+"""Most interceptions whose lost records are remembered until their end."""
+
+
+class WriterClosed(Exception):
+    """The storage has been closed."""
+
+
+@frozen(eq=False)
+class _Job:
+    work: Work
+    waiter: asyncio.Future[Any] | None
+    weight: int
+
+
+class Writer:
+    """Does works in the order they are put. All methods belong to the event loop that started it."""
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection], *, owner: str) -> None:
+        self._connect = connect
+        self._owner = owner
+        self._queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._main, name="aibridge-sqlite-writer", daemon=True)
+        self._lost: dict[str, Exception] = {}
+        self._weight = 0
+        self._room = asyncio.Event()
+        self._room.set()
+        self._closed = True
+
+    async def start(self) -> None:
+        """Open the connection. Raises sqlite3.Error."""
+        self._loop = asyncio.get_running_loop()
+        self._started: asyncio.Future[None] = self._loop.create_future()
+        self._thread.start()
+        await self._started
+        self._closed = False
+
+    async def close(self) -> None:
+        """Do what was put, then end. Nothing can be put afterwards."""
+        self._closed = True
+        self._queue.put(None)
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(self._thread.join)
+
+    def put(self, work: Work, *, weight: int = OVERHEAD) -> None:
+        """Have it done some time. Raises WriterClosed."""
+        self._put(work, None, weight)
+
+    async def do(self, work: Work) -> Any:
+        """Return its answer when it is durable, or raise its error. It is done even if the caller is cancelled."""
+        waiter = self._loop.create_future()
+        self._put(work, waiter, OVERHEAD)
+        return await waiter
+
+    async def room(self) -> None:
+        """Return when the queue has room for more."""
+        await self._room.wait()
+
+    def _put(self, work: Work, waiter: asyncio.Future[Any] | None, weight: int) -> None:
+        if self._closed:
+            raise WriterClosed("the storage is closed")
+        self._weigh(weight)
+        self._queue.put(_Job(work, waiter, weight))
+
+    def _weigh(self, change: int) -> None:
+        self._weight += change
+        if self._weight > CAPACITY:
+            self._room.clear()
+        else:
+            self._room.set()
+
+    def _settle(self, jobs: Sequence[_Job], outcomes: Sequence[Outcome]) -> None:
+        """On the event loop: tell everyone who still waits."""
+        self._weigh(-sum(job.weight for job in jobs))
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            if job.waiter is None or job.waiter.done():  # done: its caller was cancelled
+                continue
+            if isinstance(outcome, Failed):
+                job.waiter.set_exception(outcome.error)
+            else:
+                job.waiter.set_result(outcome.answer)
+
+    # From here on: the thread.
+
+    def _main(self) -> None:
+        try:
+            self._connection = self._connect()
+        except Exception as error:
+            self._tell(self._started.set_exception, error)
+            return
+        self._tell(self._started.set_result, None)
+        try:
+            while jobs := self._next_group():
+                self._tell(self._settle, jobs, self._outcomes([job.work for job in jobs]))
+        finally:
+            self._connection.close()
+
+    def _outcomes(self, works: Sequence[Work]) -> Sequence[Outcome]:
+        """The thread lives on, whatever happens."""
+        try:
+            return self._write(works)
+        except Exception as error:
+            _log.exception("the writer met an unexpected error and opens a new connection")
+            with suppress(sqlite3.Error):
+                self._connection.close()
+                self._connection = self._connect()
+            return self._all_failed(works, error)
+
+    def _tell(self, function: Callable[..., Any], *arguments: Any) -> None:
+        try:
+            self._loop.call_soon_threadsafe(function, *arguments)
+        except RuntimeError:  # the loop is closed; nobody waits any more, but what is queued still gets written
+            _log.debug("the event loop ended before the writer did")
+
+    def _next_group(self) -> list[_Job]:
+        """Everything that waits, at least one; empty at the end. The end is the last thing in the queue."""
+        first = self._queue.get()
+        jobs = [first] + [self._queue.get() for _ in range(min(self._queue.qsize(), GROUP - 1))]
+        if jobs[-1] is None and len(jobs) > 1:
+            self._queue.put(None)
+        return [job for job in jobs if job is not None]
+
+    def _write(self, works: Sequence[Work]) -> Sequence[Outcome]:
+        """Commit all works together; if the database can't take them together, in halves."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:  # another process holds it, or it is broken: halves would fare no better
+            return self._all_failed(works, error)
+        try:
+            return self._committed(works)
+        except (TransactionLost, sqlite3.Error) as error:
+            cause = error.cause if isinstance(error, TransactionLost) else error
+            if self._connection.in_transaction:
+                self._connection.rollback()
+            if len(works) == 1:
+                return self._all_failed(works, cause)
+            _log.warning("a group of %d writes failed, trying halves: %s", len(works), _safe(cause))
+        half = len(works) // 2
+        return [*self._write(works[:half]), *self._write(works[half:])]
+
+    def _committed(self, works: Sequence[Work]) -> Sequence[Outcome]:
+        transaction = Transaction(self._connection, self._owner)
+        outcomes = transaction.run(works)
+        self._connection.execute("COMMIT")
+        for interception_id, error in transaction.lost.items():
+            self._lose(interception_id, error)
+        return [self._final(work, outcome) for work, outcome in zip(works, outcomes, strict=True)]
+
+    def _all_failed(self, works: Sequence[Work], error: Exception) -> Sequence[Outcome]:
+        failed = Failed(error)
+        for work in works:
+            if isinstance(work, Keep):
+                for record in work.records:
+                    self._lose(record.interception_id, failed.error)
+        return [self._final(work, failed) for work in works]
+
+    def _lose(self, interception_id: str, error: Exception) -> None:
+        _log.error("a record of interception %s is lost: %s", interception_id, _safe(error))
+        self._lost.setdefault(interception_id, error)
+        if len(self._lost) > MAX_REMEMBERED:  # lost after their end, so nobody will ask
+            del self._lost[next(iter(self._lost))]
+
+    def _final(self, work: Work, outcome: Outcome) -> Outcome:
+        """Whoever ends an interception learns here that a record of it was lost."""
+        if isinstance(work, End):
+            lost = self._lost.pop(work.ended.id, None)
+            if lost is not None:
+                return Failed(RecordingFailed(f"a record of interception {work.ended.id} was lost: {_safe(lost)}"))
+            if isinstance(outcome, Failed):
+                _log.error("the end of interception %s is not recorded: %s", work.ended.id, _safe(outcome.error))
+        return outcome
+
+
+def _safe(error: Exception) -> str:
+    """An error as it may be logged: SQLite's own texts, but none that may quote what was being written."""
+    return str(error) if isinstance(error, sqlite3.Error | RecordingFailed) else type(error).__name__
