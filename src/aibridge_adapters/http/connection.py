@@ -1,0 +1,163 @@
+"""One client connection on hypercorn, HTTP/1.1 or HTTP/2.
+
+Belongs here: the differences to hypercorn's own connection, each with its reason. Never: listening, or the
+application.
+"""
+
+import asyncio
+
+from h2.errors import ErrorCodes
+from h2.exceptions import ProtocolError
+from hypercorn.asyncio.tcp_server import TCPServer
+from hypercorn.config import Config
+from hypercorn.events import Event, Updated
+from hypercorn.protocol.events import EndBody, StreamClosed
+from hypercorn.protocol.events import Event as StreamEvent
+from hypercorn.protocol.h2 import H2Protocol
+from hypercorn.protocol.h11 import H11Protocol
+from hypercorn.typing import ConnectionState
+from hypercorn.utils import parse_socket_addr
+
+from aibridge_adapters.http.exchange import ExchangeTasks
+
+
+class Http1(H11Protocol):
+    """HTTP/1.1."""
+
+    async def _check_protocol(self, event: object) -> None:
+        """HTTP/2 comes by TLS only: a request to upgrade to it in clear text is served as it is (RFC 9110, 7.8)."""
+
+
+class _Gone:
+    """Takes what a client still sends on an HTTP/2 stream that is over; hypercorn would end the connection."""
+
+    idle = True
+
+    async def handle(self, event: object) -> None:
+        """Drop it."""
+
+
+class _Streams(dict[int, object]):
+    def __missing__(self, stream_id: int) -> _Gone:
+        return _Gone()
+
+
+class Http2(H2Protocol):
+    """HTTP/2. An answer that breaks off is reset, where hypercorn would leave the client waiting for ever."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)  # type: ignore[arg-type]
+        self.streams = _Streams()  # type: ignore[assignment]
+        self._answered: set[int] = set()
+
+    async def stream_send(self, event: StreamEvent) -> None:
+        """Take what an exchange sends."""
+        if isinstance(event, EndBody):
+            self._answered.add(event.stream_id)
+        elif isinstance(event, StreamClosed):
+            if event.stream_id not in self._answered and event.stream_id in self.stream_buffers:
+                await self._break_off(event.stream_id)
+            self._answered.discard(event.stream_id)
+        await super().stream_send(event)
+
+    async def _break_off(self, stream_id: int) -> None:
+        """Send what is buffered, then RST_STREAM (RFC 9113, section 5.4.2)."""
+        buffer = self.stream_buffers[stream_id]
+        await self._run_sender(stream_id)
+        await buffer.drain()
+        try:
+            self.connection.reset_stream(stream_id, ErrorCodes.INTERNAL_ERROR)
+        except ProtocolError:
+            return  # the client was faster
+        await self._flush()
+        await self._run_sender(stream_id)  # it finds the stream closed and forgets it
+
+    async def _run_sender(self, stream_id: int) -> None:
+        self.priority.unblock(stream_id)
+        await self.has_data.set()
+
+
+class ClientConnection(TCPServer):
+    """A connection and its requests; `run` ends when it is closed."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)  # type: ignore[arg-type]
+        self._idle_timer: asyncio.TimerHandle | None = None
+
+    async def run(self) -> None:
+        """Serve until either side closes."""
+        try:
+            async with ExchangeTasks(self.loop) as tasks:
+                self._task_group = tasks
+                self.protocol = self._new_protocol(tasks)  # type: ignore[assignment]
+                await self.protocol.initiate()
+                self._watch_idle()
+                await self._read_data()
+        except OSError:
+            pass
+        except asyncio.CancelledError:
+            self.writer.transport.abort()  # what a slow client has not read by now is lost
+            raise
+        finally:
+            self._stop_watching()
+            await self._close()
+
+    def _new_protocol(self, tasks: ExchangeTasks) -> H11Protocol | H2Protocol:
+        wire = self.writer.get_extra_info("socket")
+        tls = self.writer.get_extra_info("ssl_object")
+        kind = Http2 if tls is not None and tls.selected_alpn_protocol() == "h2" else Http1
+        return kind(
+            self.app,
+            self.config,
+            self.context,
+            tasks,
+            ConnectionState(self.state),
+            tls is not None,
+            parse_socket_addr(wire.family, wire.getpeername()),
+            parse_socket_addr(wire.family, wire.getsockname()),
+            self.protocol_send,
+        )
+
+    async def protocol_send(self, event: Event) -> None:
+        """Take what the protocol says. hypercorn starts and cancels a task for each idle time; a timer does."""
+        if not isinstance(event, Updated):
+            await super().protocol_send(event)
+        elif event.idle:
+            self._watch_idle()
+        else:
+            self._stop_watching()
+
+    def close_if_idle(self) -> None:
+        """The server is going down: close unless a request is running."""
+        if self._idle_timer is not None:
+            self._end()
+
+    def _watch_idle(self) -> None:
+        self._stop_watching()
+        self._idle_timer = self.loop.call_later(self.config.keep_alive_timeout, self._end)
+        if self.context.terminated.is_set():
+            self._end()
+
+    def _stop_watching(self) -> None:
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+            self._idle_timer = None
+
+    def _end(self) -> None:
+        self._stop_watching()
+        self._task_group.spawn(self._initiate_server_close)
+
+
+def hypercorn_config(*, keep_alive: float) -> Config:
+    """Settings of the protocols. Requests per connection are not limited, what a proxy in front may send is."""
+    config = Config()
+    config.accesslog = None
+    config.errorlog = None
+    config.include_server_header = False
+    config.include_date_header = False  # a relayed answer has the provider's
+    config.keep_alive_timeout = keep_alive
+    config.keep_alive_max_requests = 2**62
+    config.h11_max_incomplete_size = 256 * 1024
+    config.h2_max_header_list_size = 256 * 1024
+    config.h2_max_concurrent_streams = 1000
+    return config

@@ -1,0 +1,246 @@
+"""HTTP/1.1 as clients of all kinds speak it."""
+
+from typing import Any
+
+import anyio
+import pytest
+
+from aibridge_adapters.http import exchange
+from integration.server.serving import body_of, connected, echo, get, reply, serving
+
+pytestmark = pytest.mark.anyio
+
+UPLOAD = 20 * 1024 * 1024
+"""More than all buffers on the way together."""
+
+
+async def test_requests_follow_one_another_on_one_connection() -> None:
+    """With the target as it was sent."""
+    async with serving(echo) as served, connected(served) as wire:
+        for number in range(3):
+            await wire.say(get(f"/a%2Fb/{number}?beta=true"))
+            assert (await wire.answer())[1] == b"GET /a%%2Fb/%d?beta=true " % number
+
+
+async def test_pipelined_requests_are_answered_in_order() -> None:
+    """Two requests in one packet."""
+    async with serving(echo) as served, connected(served) as wire:
+        await wire.say(get("/1") + get("/2"))
+        assert [(await wire.answer())[1] for _ in range(2)] == [b"GET /1? ", b"GET /2? "]
+
+
+async def test_chunked_bodies() -> None:
+    """Chunks that come one by one are one body."""
+    async with serving(echo) as served, connected(served) as wire:
+        await wire.say(b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n")
+        for piece in (b"3\r\nabc\r\n", b"2\r\nde\r\n", b"0\r\n\r\n"):
+            await wire.say(piece)
+        assert (await wire.answer())[1] == b"POST /? abcde"
+
+
+async def test_large_bodies() -> None:
+    """A body of 20 MiB reaches the application whole."""
+
+    async def count(scope: Any, receive: Any, send: Any) -> None:
+        await reply(send, b"%d" % len(await body_of(receive)))
+
+    async with serving(count) as served, connected(served) as wire:
+        await wire.say(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % UPLOAD + bytes(UPLOAD))
+        assert (await wire.answer())[1] == b"%d" % UPLOAD
+
+
+async def test_expect_100_continue() -> None:
+    """curl waits for it before it sends a large body."""
+    async with serving(echo) as served, connected(served) as wire:
+        await wire.say(b"POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\n")
+        assert (await wire.reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100 ")
+        await wire.say(b"body")
+        assert (await wire.answer())[1] == b"POST /? body"
+
+
+async def test_head_has_the_length_but_no_body() -> None:
+    """And the connection goes on."""
+    async with serving(echo) as served, connected(served) as wire:
+        await wire.say(get().replace(b"GET", b"HEAD"))
+        assert b"content-length: 8\r\n" in await wire.reader.readuntil(b"\r\n\r\n")
+        await wire.say(get())
+        assert (await wire.answer())[1] == b"GET /? "
+
+
+@pytest.mark.parametrize(("size", "status"), [(100_000, b"200"), (400_000, b"431")])
+async def test_large_headers(size: int, status: bytes) -> None:
+    """Long ones pass, endless ones are refused."""
+    async with serving(echo) as served, connected(served) as wire:
+        await wire.say(get("/", "x-long: " + "a" * size))
+        assert (await wire.answer())[0].startswith(b"HTTP/1.1 " + status)
+
+
+async def test_an_upgrade_to_clear_text_http2_is_not_taken() -> None:
+    """The request is served as it is."""
+    async with serving(echo) as served, connected(served) as wire:
+        await wire.say(get("/", "connection: upgrade, http2-settings", "upgrade: h2c", "http2-settings: AAMAAABk"))
+        head, body = await wire.answer()
+    assert (head[:12], body) == (b"HTTP/1.1 200", b"GET /? ")
+
+
+async def test_a_websocket_upgrade_can_be_refused_with_a_body() -> None:
+    """The application answers 426 at once."""
+
+    async def refuse(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["type"] == "websocket"
+        await receive()
+        head = {"status": 426, "headers": [(b"content-length", b"4"), (b"upgrade", b"HTTP/1.1")]}
+        await send({"type": "websocket.http.response.start", **head})
+        await send({"type": "websocket.http.response.body", "body": b"http", "more_body": False})
+
+    key = "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ=="
+    async with serving(refuse) as served, connected(served) as wire:
+        await wire.say(
+            get("/v1/responses", "connection: Upgrade", "upgrade: websocket", key, "sec-websocket-version: 13")
+        )
+        head, body = await wire.answer()
+    assert (head[:12], body) == (b"HTTP/1.1 426", b"http")
+
+
+async def test_the_date_is_the_providers_or_else_our_own() -> None:
+    """Never both, and the server does not say what it is."""
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        relayed = scope["path"] == "/relayed"
+        await reply(send, b"", *([(b"Date", b"Thu, 01 Jan 2026 00:00:00 GMT")] if relayed else []))
+
+    async with serving(answer) as served, connected(served) as wire:
+        await wire.say(get("/relayed"))
+        head, _ = await wire.answer()
+        assert head.lower().count(b"\r\ndate: ") == 1
+        assert b"01 Jan 2026" in head
+        await wire.say(get("/own"))
+        head, _ = await wire.answer()
+    assert head.lower().count(b"\r\ndate: ") == 1
+    assert b"\r\nserver:" not in head.lower()
+
+
+async def test_the_application_learns_at_once_that_the_client_left() -> None:
+    """While it is silent itself, and again whenever it asks."""
+    told = anyio.Event()
+    waiting = anyio.Event()
+
+    async def silent(scope: Any, receive: Any, send: Any) -> None:
+        await body_of(receive)
+        waiting.set()
+        for _ in range(2):
+            assert await receive() == {"type": "http.disconnect"}
+        told.set()
+
+    async with serving(silent) as served, connected(served) as wire:
+        await wire.say(get())
+        await waiting.wait()
+        wire.hang_up()
+        with anyio.fail_after(1):
+            await told.wait()
+
+
+async def test_sending_to_a_client_that_left_does_no_harm() -> None:
+    """The application finds out by receiving; its sends go nowhere."""
+    left, done = anyio.Event(), anyio.Event()
+
+    async def unaware(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"x", "more_body": True})
+        await left.wait()
+        for _ in range(100):
+            await send({"type": "http.response.body", "body": bytes(10_000), "more_body": True})
+        done.set()
+
+    async with serving(unaware) as served, connected(served) as wire:
+        await wire.say(get())
+        await wire.reader.readuntil(b"x\r\n")
+        wire.hang_up()
+        left.set()
+        with anyio.fail_after(5):
+            await done.wait()
+
+
+async def test_an_answer_without_an_end_breaks_off() -> None:
+    """The client sees a chunked body that lacks its last chunk."""
+
+    async def broken(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"first", "more_body": True})
+
+    async with serving(broken) as served, connected(served) as wire:
+        await wire.say(get())
+        assert (await wire.rest()).endswith(b"\r\n\r\n5\r\nfirst\r\n")
+
+
+async def test_a_defect_of_the_application_is_a_500(caplog: pytest.LogCaptureFixture) -> None:
+    """And stands in the log."""
+
+    async def defect(scope: Any, receive: Any, send: Any) -> None:
+        raise RuntimeError("a defect")
+
+    async with serving(defect) as served, connected(served) as wire:
+        await wire.say(get())
+        assert (await wire.rest()).startswith(b"HTTP/1.1 500")
+    assert "a defect" in caplog.text
+
+
+async def refuse(scope: Any, receive: Any, send: Any) -> None:
+    """An application that answers a POST before it has read a byte of the body."""
+    await reply(send, b"too large", status=413 if scope["method"] == "POST" else 200)
+
+
+async def test_an_answer_before_the_request_was_read() -> None:
+    """The client gets it while it still sends, and may go on when it is through."""
+    async with serving(refuse) as served, connected(served) as wire:
+        await wire.say(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % UPLOAD)
+        head, body = await wire.answer()
+        assert (head[:12], body) == (b"HTTP/1.1 413", b"too large")
+        await wire.say(bytes(UPLOAD))
+        await wire.say(get())
+        assert (await wire.answer())[0].startswith(b"HTTP/1.1 200")
+
+
+async def test_a_client_that_sends_first_and_reads_then_gets_the_answer_too() -> None:
+    """Closing on its unread bytes would destroy it."""
+    async with serving(refuse) as served, connected(served) as wire:
+        await wire.say(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % UPLOAD + bytes(UPLOAD))
+        assert (await wire.answer())[1] == b"too large"
+
+
+async def test_the_rest_of_a_request_is_not_awaited_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that neither sends nor leaves is closed."""
+    monkeypatch.setattr(exchange, "LINGER", 0.05)
+    async with serving(refuse) as served, connected(served) as wire:
+        await wire.say(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\nsome")
+        assert (await wire.rest()).endswith(b"too large")
+
+
+async def test_a_slow_client_slows_the_application_down() -> None:
+    """What it doesn't read is not piled up."""
+    sent = 0
+    stuck = anyio.Event()
+
+    async def generous(scope: Any, receive: Any, send: Any) -> None:
+        nonlocal sent
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while True:
+            with anyio.move_on_after(0.2) as waiting:
+                await send({"type": "http.response.body", "body": bytes(2**20), "more_body": True})
+            if waiting.cancelled_caught:
+                break
+            sent += 1
+        stuck.set()
+
+    async with serving(generous) as served, connected(served) as wire:
+        await wire.say(get())
+        with anyio.fail_after(20):
+            await stuck.wait()
+    assert sent < 40
+
+
+async def test_garbage_is_a_400() -> None:
+    """Something that isn't HTTP."""
+    async with serving(echo) as served, connected(served) as wire:
+        await wire.say(b"\x16\x03\x01 hello\r\n\r\n")
+        assert (await wire.rest()).startswith(b"HTTP/1.1 400")
