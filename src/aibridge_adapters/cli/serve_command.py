@@ -1,0 +1,78 @@
+"""`aibridge serve`: run the gateway in the foreground.
+
+Belongs here: flags, and what a person is told. Never: how a gateway is put together (compose.py).
+"""
+
+import logging
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+import anyio
+import click
+from rich.console import Console
+from rich.text import Text
+
+from aibridge_adapters.cli.banner import banner, first_user
+from aibridge_adapters.cli.config_flags import settings_from_flags, settings_options
+from aibridge_adapters.cli.errors import failures_in_words
+from aibridge_adapters.cli.safe_text import safe
+from aibridge_adapters.clock import SystemClock, new_id
+from aibridge_adapters.compose import run_server
+from aibridge_adapters.config import Settings
+from aibridge_adapters.config_sources import Loaded
+from aibridge_adapters.http.server import ListenError
+from aibridge_adapters.logs import configure_logging
+from aibridge_adapters.storage import StorageError, open_storage
+
+_log = logging.getLogger("aibridge")
+
+
+@click.command()
+@settings_options
+def serve(**flags: Any) -> None:
+    """Run the gateway until Ctrl-C or SIGTERM.
+
+    Settings come from flags, then AIBRIDGE_ variables, then aibridge.toml; `aibridge config show` prints what is in
+    force. On a terminal it says where it listens and how to connect a client; elsewhere it logs JSON lines.
+
+    \b
+    AIBRIDGE_ANTHROPIC_KEY=sk-ant-... aibridge serve
+    aibridge serve --http-address 0.0.0.0:4001 --database-url sqlite:////var/lib/aibridge/aibridge.db
+    """
+    loaded = settings_from_flags(**flags)
+    configure_logging(level=loaded.settings.log_level, form=loaded.settings.log_format)
+    for warning in loaded.warnings:
+        _log.warning("%s", warning)
+    with failures_in_words(ListenError, StorageError):
+        anyio.run(_serve, loaded)
+
+
+async def _serve(loaded: Loaded) -> None:
+    has_users = await _has_users(loaded.settings)
+
+    def on_ready(addresses: Sequence[str]) -> None:
+        _say_ready(loaded, addresses, has_users=has_users)
+
+    await run_server(loaded.settings, on_ready=on_ready)
+
+
+async def _has_users(settings: Settings) -> bool:
+    """Whether anybody could use this gateway. A bootstrap token makes the user it needs."""
+    if settings.bootstrap_admin_token:
+        return True
+    async with open_storage(settings.database_url, clock=SystemClock(), owner=new_id()) as storage:
+        return bool(await storage.identity.users())
+
+
+def _say_ready(loaded: Loaded, addresses: Sequence[str], *, has_users: bool) -> None:
+    if sys.stderr.isatty():
+        console = Console(stderr=True, markup=False, emoji=False, highlight=False, soft_wrap=True)
+        for text, style in banner(version("aibridge"), addresses, loaded, has_users=has_users):
+            console.print(Text(safe(text), style=style))
+        return
+    providers = [provider.name for provider in loaded.settings.providers]
+    _log.info("listening", extra={"addresses": list(addresses), "providers": providers})
+    if not has_users:
+        _log.warning("there is no user yet; make one and a token: %s", "; ".join(first_user(loaded)))
