@@ -86,9 +86,11 @@ async def gateway(
         )
         for chore in chores:
             await chore()
+        # Released after the heartbeat has stopped, and outside its scope: an await in a cancelled scope would not only
+        # leave the lease as it is, it would also swallow the error that ends this gateway.
+        stack.push_async_callback(storage.leases.release)
         tasks = await stack.enter_async_context(anyio.create_task_group())
         tasks.start_soon(_heartbeat, chores)
-        stack.push_async_callback(storage.leases.release)
         stack.callback(tasks.cancel_scope.cancel)
         yield Gateway(asgi=app, storage=storage, users=users)
 
