@@ -207,7 +207,9 @@ def test_a_hidden_chunk_that_the_stream_ends_in_stays_hidden() -> None:
             [("f", "call_1", "")],
             id="odd types",
         ),
-        pytest.param([[part(0, "{}", name="f")], [part(0, "", id="call_1")]], [("f", "call_1", "{}")], id="late id"),
+        pytest.param(
+            [[part(0, "{", name="f")], [part(0, "}", id="call_1", name="f")]], [("f", "call_1", "{}")], id="late id"
+        ),
     ],
 )
 def test_calls_are_recognised_as_providers_send_them(fragments: list[Any], expected: list[Any]) -> None:

@@ -74,7 +74,10 @@ def test_the_prompt_is_all_text_of_the_users_last_item(given: Any, prompt: str |
     assert read_request(request(given)).prompt == prompt
 
 
-@pytest.mark.parametrize("behind", [[TOOLS], [REMINDER], [REMINDER, TOOLS], [{"role": "system", "content": "x"}]])
+@pytest.mark.parametrize(
+    "behind",
+    [[TOOLS], [{"type": "additional_tools"}], [REMINDER], [REMINDER, TOOLS], [{"role": "system", "content": "x"}]],
+)
 def test_instructions_and_tools_behind_the_last_turn_are_no_turn(behind: list[Any]) -> None:
     """Codex sends some models their tools as an item; that hides neither a prompt nor a tool result."""
     assert read_request(request([USER, *behind])).prompt == "list the files"

@@ -179,6 +179,19 @@ def test_items_count_where_the_final_response_leaves_them_out() -> None:
     assert len(outcome.tokens) == 1
 
 
+def test_items_count_where_the_final_response_leaves_some_out() -> None:
+    """Nothing that was seen is lost."""
+    outcome = streamed(begun(), done(0, REASONING), done(1, CALL), ended("completed", REASONING))
+    assert outcome.calls == [("add", "call_1", '{"a": 3.0}')]
+
+
+def test_a_call_that_was_done_is_whole_though_the_stream_breaks() -> None:
+    """It is one call, and isn't marked as partial."""
+    outcome = streamed(begun(), added(0, CALL), delta(0, "function_call_arguments", "{"), done(0, CALL), broken=True)
+    assert outcome.calls == [("add", "call_1", '{"a": 3.0}')]
+    assert outcome.tools[0].metadata == {}
+
+
 def test_a_broken_stream_keeps_what_was_done_and_what_had_begun() -> None:
     """Texts as far as they came are marked as partial. There is no usage: it would have come last."""
     outcome = streamed(
