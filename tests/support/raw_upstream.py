@@ -98,7 +98,7 @@ async def raw_upstream(script: Script) -> AsyncIterator[RawUpstream]:
             while request := await _read(reader):
                 upstream.requests.append(request)
                 await upstream.script(request, Answering(reader, writer))
-        except (ConnectionError, asyncio.IncompleteReadError):
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
             tasks.discard(task)
