@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from aibridge_core.dialects.chat_completions.chunks import Delta
+from aibridge_core.dialects.chat_completions.chunks import CallPart, Delta, FunctionPart
 from aibridge_core.dialects.jsontext import text_or
 from aibridge_core.records import ModelThought, ToolUsage
 
@@ -29,11 +29,9 @@ class Choice:
         reasoning = delta.reasoning_content or delta.reasoning or delta.reasoning_text
         if reasoning and isinstance(reasoning, str):
             self._reasoning.append(reasoning)
-        if isinstance(delta.tool_calls, list):
-            for call in delta.tool_calls:
-                if isinstance(call, dict):
-                    self._fragment(call, whole=whole)
-        if isinstance(delta.function_call, dict):
+        for part in delta.tool_calls or ():
+            self._part(part, whole=whole)
+        if delta.function_call:
             if self._legacy is None:
                 self._legacy = self._begin()
             self._legacy.add(delta.function_call)
@@ -57,17 +55,17 @@ class Choice:
                     metadata=_mark(partial and not self.finished),
                 )
 
-    def _fragment(self, said: dict[str, Any], *, whole: bool) -> None:
-        function, index, call_id = said.get("function") or said.get("custom"), said.get("index"), said.get("id")
-        numbered = type(index) is int
-        call = self._by_index.get(index) if numbered else self._unnumbered(call_id)
+    def _part(self, part: CallPart, *, whole: bool) -> None:
+        function, call_id = part.function or part.custom, part.id
+        numbered = type(part.index) is int
+        call = self._by_index.get(part.index) if numbered else self._unnumbered(call_id)
         if whole or call is None or (call_id and call_id != call.id and call.names_another(function)):
             call = self._begin()
         if numbered:
-            self._by_index[index] = call
+            self._by_index[part.index] = call
         if call_id and not call.id:
             call.id = text_or(call_id)
-        if isinstance(function, dict):
+        if function:
             call.add(function)
 
     def _unnumbered(self, call_id: Any) -> "_Call | None":
@@ -87,19 +85,19 @@ class _Call:
         self.name = ""
         self.arguments: list[str] = []
 
-    def names_another(self, function: Any) -> bool:
+    def names_another(self, function: FunctionPart | None) -> bool:
         """Whether a fragment with another id than this call's begins a call of its own.
 
         A provider that gives every parallel call the same index still names each; one that makes up a new id for
         every fragment names only the first.
         """
-        return bool(self.id) and isinstance(function, dict) and bool(function.get("name"))
+        return bool(self.id and function and function.name)
 
-    def add(self, function: dict[str, Any]) -> None:
+    def add(self, function: FunctionPart) -> None:
         """Names come whole and are often repeated; arguments come in pieces."""
         if not self.name:
-            self.name = text_or(function.get("name"))
-        arguments = function.get("arguments", function.get("input"))
+            self.name = text_or(function.name)
+        arguments = function.input if function.arguments is None else function.arguments
         if isinstance(arguments, str):
             self.arguments.append(arguments)
         elif isinstance(arguments, dict | list):

@@ -3,6 +3,7 @@
 Belongs here: decoding, fast for what providers usually send and careful with what they sometimes do. Never: meaning.
 """
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -10,11 +11,29 @@ import msgspec
 from aibridge_core.dialects.jsontext import UNREADABLE, try_read_any
 
 
+class FunctionPart(msgspec.Struct, gc=False):
+    """What is called, or a piece of it."""
+
+    name: Any = None
+    arguments: Any = None
+    input: Any = None
+    """The `arguments` of a custom tool."""
+
+
+class CallPart(msgspec.Struct, gc=False):
+    """A tool call, or a piece of one."""
+
+    index: Any = None
+    id: Any = None
+    function: FunctionPart | None = None
+    custom: FunctionPart | None = None
+
+
 class Delta(msgspec.Struct, gc=False):
     """A piece of a message, or a whole one. Its text is the answer itself, and not kept."""
 
-    tool_calls: Any = None
-    function_call: Any = None
+    tool_calls: list[CallPart] | None = None
+    function_call: FunctionPart | None = None
     reasoning_content: Any = None
     """DeepSeek, Qwen, Moonshot, vLLM. The API itself has no name for reasoning."""
     reasoning: Any = None
@@ -44,6 +63,14 @@ class Answer(msgspec.Struct, gc=False):
 
 
 _ANSWER = msgspec.json.Decoder(Answer)
+_OBJECTS: Mapping[str, type[msgspec.Struct]] = {
+    "delta": Delta,
+    "message": Delta,
+    "function_call": FunctionPart,
+    "function": FunctionPart,
+    "custom": FunctionPart,
+}
+_LISTS: Mapping[str, type[msgspec.Struct]] = {"choices": ChoicePart, "tool_calls": CallPart}
 S = TypeVar("S", bound=msgspec.Struct)
 
 
@@ -52,22 +79,20 @@ def read_answer(data: bytes) -> Answer | None:
     try:
         return _ANSWER.decode(data)
     except (*UNREADABLE, UnicodeDecodeError):
-        return _salvage(try_read_any(data))
+        return _salvage(Answer, try_read_any(data))
 
 
-def _salvage(value: Any) -> Answer | None:
-    answer = _open(Answer, value)
-    if answer:
-        parts: Any = answer.choices
-        found = [_open(ChoicePart, part) for part in parts] if isinstance(parts, list) else None
-        answer.choices = [part for part in found if part] if found is not None else None
-        for part in answer.choices or ():
-            part.delta, part.message = _open(Delta, part.delta), _open(Delta, part.message)
-    return answer
-
-
-def _open(kind: type[S], value: Any) -> S | None:
-    """A struct of an object's fields, whatever they hold; None if `value` is no object."""
+def _salvage(kind: type[S], value: Any) -> S | None:
+    """A struct of those fields of an object that fit; None if `value` is no object."""
     if not isinstance(value, dict):
         return None
-    return kind(**{name: value[name] for name in kind.__struct_fields__ if name in value})
+    return kind(**{name: _fitting(name, value[name]) for name in kind.__struct_fields__ if name in value})
+
+
+def _fitting(name: str, value: Any) -> Any:
+    if name in _OBJECTS:
+        return _salvage(_OBJECTS[name], value)
+    if name in _LISTS:
+        parts = value if isinstance(value, list) else None
+        return parts and [part for each in parts if (part := _salvage(_LISTS[name], each))]
+    return value
