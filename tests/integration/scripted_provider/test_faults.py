@@ -9,7 +9,7 @@ import httpx
 import openai
 import pytest
 
-from aibridge_adapters.scripted_provider import RunningProvider
+from aibridge_adapters.scripted_provider import RunningProvider, scripted_provider
 
 pytestmark = pytest.mark.anyio
 
@@ -110,6 +110,18 @@ async def test_a_client_that_leaves_is_noticed(provider: RunningProvider, http: 
     with anyio.fail_after(5):
         await provider.requests[0].ended()
     assert provider.requests[0].abandoned
+
+
+async def test_a_provider_that_stops_breaks_running_answers_off() -> None:
+    """A test doesn't wait for a stream that it forgot."""
+    async with httpx.AsyncClient(headers=ANTHROPIC) as client:
+        with anyio.fail_after(5):
+            async with scripted_provider() as provider:
+                url = f"{provider.base_url}/v1/messages"
+                request = client.build_request("POST", url, json=messages("slow", stream=True))
+                answer = await client.send(request, stream=True)
+        with pytest.raises(httpx.HTTPError):
+            await answer.aread()
 
 
 @pytest.mark.parametrize(

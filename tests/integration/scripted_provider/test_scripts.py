@@ -139,3 +139,10 @@ async def test_only_known_keys_are_accepted() -> None:
         bearer = {"authorization": "Bearer right"}
         models = await client.get("/v1/models", headers=bearer)
     assert (wrong.status_code, right.status_code, models.status_code) == (401, 200, 200)
+
+
+async def test_a_failing_test_fails_with_its_own_error() -> None:
+    """Nothing is wrapped in a group."""
+    with pytest.raises(LookupError, match="mine"):
+        async with scripted_provider():
+            raise LookupError("mine")
