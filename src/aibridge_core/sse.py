@@ -58,7 +58,7 @@ class SseScanner:
     @property
     def at_boundary(self) -> bool:
         """Whether the stream stands between two events."""
-        return not self._overlong and not self._rest.strip(b"\r\n")
+        return not self._rest.strip(b"\r\n")  # of an overlong event some byte that ends no line is always kept
 
     def feed(self, data: bytes) -> Sequence[SseEvent]:
         """The events that these bytes complete."""

@@ -92,6 +92,12 @@ class TestStreams:
         assert list(interceptor.feed(b": later\n\n")) == [Relay(b": later\n\n")]
         assert list(interceptor.end_turn()) == []
 
+    def test_a_last_event_that_began_earlier_is_held_from_there(self) -> None:
+        """Of the piece that ends the answer nothing goes out at once, however much follows in it."""
+        seen = answer(words(), [b"data: a\n\ndata: b", b"ye\n\n: and much more behind it\n\n"])
+        assert seen.at_once == b"data: a\n\ndata: b"
+        assert contents(seen.facts) == ["a", "bye"]
+
     @given(st.data(), st.sampled_from([TALK, TALK + b"\n: after\n\n"]), st.sampled_from(list(LINE_ENDS)))
     def test_cuts_change_nothing(self, data: st.DataObject, stream: bytes, line_ends: str) -> None:
         """In any cut the client gets the same bytes, the same facts are seen, and the end of the answer is held."""

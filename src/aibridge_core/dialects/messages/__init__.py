@@ -16,19 +16,18 @@ from aibridge_core.errors import BridgeError
 # The API's own names (platform.claude.com/docs, "Errors"); where it has none for a status, the name that makes
 # its clients do the right thing.
 _ERROR_TYPES: Mapping[int, str] = {
-    400: "invalid_request_error",
     401: "authentication_error",
     403: "permission_error",
     404: "not_found_error",
-    405: "invalid_request_error",
     413: "request_too_large",
-    426: "invalid_request_error",
     429: "rate_limit_error",
     501: "not_supported",  # Claude Code's name for an endpoint that a gateway doesn't have
     503: "overloaded_error",  # clients back off and come again, which is what our 503s ask for
     504: "timeout_error",
     529: "overloaded_error",
 }
+_OTHER_CLIENT_FAULT = "invalid_request_error"
+_OTHER_SERVER_FAULT = "api_error"
 
 
 class MessagesDialect:
@@ -44,8 +43,10 @@ class MessagesDialect:
 
     def refuse(self, error: BridgeError) -> bytes:
         """The API's JSON error body."""
-        kind = _ERROR_TYPES.get(error.status, "api_error")
-        return msgspec.json.encode({"type": "error", "error": {"type": kind, "message": error.message}})
+        default = _OTHER_CLIENT_FAULT if error.status < 500 else _OTHER_SERVER_FAULT
+        kind = _ERROR_TYPES.get(error.status, default)
+        message = error.message.encode("utf-8", "replace").decode()
+        return msgspec.json.encode({"type": "error", "error": {"type": kind, "message": message}})
 
     def error_event(self, error: BridgeError) -> bytes:
         """The same inside a stream; this API has no further end marker after it."""

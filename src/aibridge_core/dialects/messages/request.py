@@ -73,8 +73,9 @@ def _decode(body: bytes) -> _Request:
     except RecursionError:
         raise MalformedRequest("The request body is nested too deeply.") from None
     except UNREADABLE as error:
-        raise MalformedRequest(f"The request body is not valid JSON: {error}") from None
-    if not request.model:
+        reason = str(error).removeprefix("JSON is malformed: ")
+        raise MalformedRequest(f"The request body is not valid JSON: {reason}") from None
+    if not request.model.strip():
         raise MalformedRequest("The request body does not fit the Messages API: `model` is empty - at `$.model`")
     return request
 
