@@ -3,6 +3,7 @@
 Belongs here: building and closing things in order. Never: logic that could live in one of them.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -86,12 +87,8 @@ async def gateway(
         )
         for chore in chores:
             await chore()
-        # Released after the heartbeat has stopped, and outside its scope: an await in a cancelled scope would not only
-        # leave the lease as it is, it would also swallow the error that ends this gateway.
         stack.push_async_callback(storage.leases.release)
-        tasks = await stack.enter_async_context(anyio.create_task_group())
-        tasks.start_soon(_heartbeat, chores)
-        stack.callback(tasks.cancel_scope.cancel)
+        await stack.enter_async_context(_housekeeping(chores))
         yield Gateway(asgi=app, storage=storage, users=users)
 
 
@@ -189,12 +186,31 @@ def _lease_keeper(leases: Leases, clock: Clock) -> Callable[[], Awaitable[None]]
     return keep
 
 
+@asynccontextmanager
+async def _housekeeping(chores: Sequence[Callable[[], Awaitable[None]]]) -> AsyncIterator[None]:
+    """Chores in the background, once more at the end.
+
+    Not a task group: it would wrap the errors of the code inside `async with gateway(...)` into exception groups.
+    """
+    task = asyncio.create_task(_heartbeat(chores))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        await _each(chores)
+
+
 async def _heartbeat(chores: Sequence[Callable[[], Awaitable[None]]]) -> None:
     """Housekeeping beside the requests. A chore that fails is logged and tried again."""
     while True:
         await anyio.sleep(HEARTBEAT)
-        for chore in chores:
-            try:
-                await chore()
-            except Exception:
-                _log.exception("housekeeping failed; it will be tried again")
+        await _each(chores)
+
+
+async def _each(chores: Sequence[Callable[[], Awaitable[None]]]) -> None:
+    for chore in chores:
+        try:
+            await chore()
+        except Exception:
+            _log.exception("housekeeping failed")

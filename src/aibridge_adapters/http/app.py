@@ -7,12 +7,12 @@ ASGI on purpose: middleware that wraps requests costs tasks and queues for every
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import anyio
 from attrs import field, frozen
 
-from aibridge_adapters.http.body import ClientLeft, read_body
+from aibridge_adapters.http.body import ClientLeft, RequestBody
 from aibridge_adapters.http.reply import AsgiReply, Send
 from aibridge_adapters.http.tokens import authenticate
 from aibridge_core.bridge import Bridge
@@ -70,9 +70,8 @@ class GatewayApp:
             mount = next((mount for mount in MOUNTS if path.startswith(mount + "/")), "")
             below = path[len(mount) :]
             if mount and below.split("/", 2)[1] in self.rest_roots:
-                await self.rest(
-                    {**scope, "path": below, "raw_path": below.encode("latin-1"), "root_path": ""}, receive, send
-                )
+                root = scope.get("root_path", "").rstrip("/")
+                await self.rest({**scope, "path": root + unquote(path), "root_path": root + mount}, receive, send)
             else:
                 await self._serve(scope, below, receive, send)
 
@@ -80,23 +79,24 @@ class GatewayApp:
         """An AI route. A client that goes away cancels everything inside the task group."""
         async with anyio.create_task_group() as tasks:
             reply = AsgiReply(send, tasks=tasks, clock=self.clock, keep_alive_interval=self.keep_alive_interval)
+            request = RequestBody(receive, limit=self.max_body)
             try:
-                await self._exchange(scope, path, receive, reply)
+                await self._exchange(scope, path, request, reply)
             except BridgeError as error:
-                await _refuse(reply, self.router.dialect(path), error)
+                await _refuse(reply, self.router.dialect(path), error, rest=request)
             except ClientLeft:
                 _log.debug("client left before its request was complete", extra={"path": path})
             except Exception:
                 await self._defect(reply, path)
             tasks.cancel_scope.cancel()
 
-    async def _exchange(self, scope: Scope, path: str, receive: Receive, reply: AsgiReply) -> None:
+    async def _exchange(self, scope: Scope, path: str, incoming: RequestBody, reply: AsgiReply) -> None:
         headers = tuple((bytes(name).lower(), bytes(value)) for name, value in scope["headers"])
         caller = await authenticate(headers, self.authenticator, allow_byok=self.allow_byok)
         match = self.router.resolve(scope["method"], path)
         if self._draining.is_set():
             raise ShuttingDown("the gateway is shutting down; try again")
-        body = await read_body(headers, receive, limit=self.max_body)
+        body = await incoming.read(headers)
         client = scope.get("client")
         request = ClientRequest(
             method=scope["method"],
@@ -108,7 +108,7 @@ class GatewayApp:
             scheme=scope.get("scheme", "http"),
         )
         use_case = self.bridge if match.route.mode is Mode.BRIDGED else self.passthrough
-        reply.watch(receive)
+        reply.watch(incoming.receive)
         await use_case.handle(match, request, caller, reply)
 
     async def _defect(self, reply: AsgiReply, path: str) -> None:
@@ -134,14 +134,19 @@ class GatewayApp:
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-async def _refuse(reply: AsgiReply, dialect: Dialect, error: BridgeError) -> None:
-    """Answer with an error, in the API's shape. Too late for that, the connection breaks off: nothing is sent."""
+async def _refuse(reply: AsgiReply, dialect: Dialect, error: BridgeError, rest: RequestBody | None = None) -> None:
+    """Answer with an error, in the API's shape. Too late for that, the connection breaks off: nothing is sent.
+
+    `rest`: what the client may still be sending. Most clients read the answer only after they have sent everything.
+    """
     if reply.started:
         return
     body = dialect.refuse(error)
     headers = ((b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *error.headers)
     await reply.start(AnswerHead(status=error.status, headers=headers))
     await reply.send(body)
+    if rest:
+        await rest.discard()
     await reply.finish()
 
 

