@@ -6,6 +6,7 @@ Never: a fact about a single operation.
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from starlette.responses import Response
@@ -56,7 +57,7 @@ class OpenApi:
 
     async def read(self, call: Call) -> Response:
         """The document, its server being where this API is mounted."""
-        return json_response({**self._document, "servers": [{"url": call.root or "/"}]})
+        return json_response({**self._document, "servers": [{"url": quote(call.root) or "/"}]})
 
 
 def document(operations: Sequence[Operation]) -> dict[str, Any]:
