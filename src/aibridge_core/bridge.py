@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from attrs import frozen
 
-from aibridge_core.actors import Actor, Credential
+from aibridge_core.actors import Actor, Credential, CredentialKind
 from aibridge_core.clients import Signals, classify
 from aibridge_core.dialects.api import Interceptor
 from aibridge_core.errors import BridgeError, MalformedRequest, RequestTooLarge, UnsupportedCoding
@@ -23,16 +23,18 @@ from aibridge_core.wire import ClientRequest, Headers, UpstreamRequest, header
 MAX_HEADER_TEXT = 512
 """Longest header value kept in an interception's metadata, in characters."""
 
-KEPT_HEADERS = (
-    b"anthropic-beta",
-    b"anthropic-version",
-    b"originator",
-    b"x-app",
-    b"x-claude-code-agent-id",
-    b"x-initiator",
-    b"x-interaction-type",
-    b"x-stainless-lang",
-    b"x-stainless-package-version",
+KEPT_HEADERS = frozenset(
+    (
+        b"anthropic-beta",
+        b"anthropic-version",
+        b"originator",
+        b"x-app",
+        b"x-claude-code-agent-id",
+        b"x-initiator",
+        b"x-interaction-type",
+        b"x-stainless-lang",
+        b"x-stainless-package-version",
+    )
 )
 """Request headers that tell an auditor how a client was set up; none carries a secret."""
 
@@ -157,7 +159,7 @@ class Bridge:
 
 def upstream_headers(
     headers: Headers,
-    credential: Credential | None,
+    credential: Credential,
     codings: ContentCodings,
     *,
     identity: bool = False,
@@ -166,25 +168,20 @@ def upstream_headers(
     """The headers of a request to a provider.
 
     `identity`: the answer will be edited, so it mustn't be coded. `body_is_plain`: a coded body was decoded to be
-    edited. `credential` None leaves the client's own credential headers out all the same.
+    edited.
     """
     drop = {b"accept-encoding"} | ({b"content-encoding"} if body_is_plain else set())
-    central = credential is None or credential.kind == "centralized"
-    kept = for_upstream(headers, central_key=central, drop=drop)
+    kept = for_upstream(headers, central_key=credential.kind is CredentialKind.CENTRALIZED, drop=drop)
     offered = header(headers, b"accept-encoding")
     added: list[tuple[bytes, bytes]] = []
     if identity:
         added.append((b"accept-encoding", b"identity"))
     elif offered is not None:
         added.append((b"accept-encoding", accepted_codings(offered, codings.names).encode("latin-1")))
-    if credential:
-        added.append((credential.header, credential.value))
-    return (*kept, *added)
+    return (*kept, *added, (credential.header, credential.value))
 
 
 def _metadata(headers: Headers, user_agent: str) -> dict[str, object]:
-    kept = {
-        name.decode(): value[:MAX_HEADER_TEXT] for name in KEPT_HEADERS if (value := header(headers, name)) is not None
-    }
+    kept = {name.decode(): value.decode("latin-1")[:MAX_HEADER_TEXT] for name, value in headers if name in KEPT_HEADERS}
     metadata: dict[str, object] = {"request_user_agent": user_agent[:MAX_HEADER_TEXT]} if user_agent else {}
     return {**metadata, "request_headers": kept} if kept else metadata

@@ -12,8 +12,9 @@ from urllib.parse import quote, unquote
 import anyio
 from attrs import field, frozen
 
-from aibridge_adapters.http.body import ClientLeft, RequestBody
+from aibridge_adapters.http.body import ClientLeft, read_body
 from aibridge_adapters.http.reply import AsgiReply, Send
+from aibridge_adapters.http.tasks import RequestTasks
 from aibridge_adapters.http.tokens import authenticate
 from aibridge_core.bridge import Bridge
 from aibridge_core.dialects.api import Dialect
@@ -76,27 +77,25 @@ class GatewayApp:
                 await self._serve(scope, below, receive, send)
 
     async def _serve(self, scope: Scope, path: str, receive: Receive, send: Send) -> None:
-        """An AI route. A client that goes away cancels everything inside the task group."""
-        async with anyio.create_task_group() as tasks:
+        """An AI route. A client that goes away cancels the exchange."""
+        async with RequestTasks() as tasks:
             reply = AsgiReply(send, tasks=tasks, clock=self.clock, keep_alive_interval=self.keep_alive_interval)
-            request = RequestBody(receive, limit=self.max_body)
             try:
-                await self._exchange(scope, path, request, reply)
+                await self._exchange(scope, path, receive, reply)
             except BridgeError as error:
-                await _refuse(reply, self.router.dialect(path), error, rest=request)
+                await _refuse(reply, self.router.dialect(path), error)
             except ClientLeft:
                 _log.debug("client left before its request was complete", extra={"path": path})
             except Exception:
                 await self._defect(reply, path)
-            tasks.cancel_scope.cancel()
 
-    async def _exchange(self, scope: Scope, path: str, incoming: RequestBody, reply: AsgiReply) -> None:
+    async def _exchange(self, scope: Scope, path: str, receive: Receive, reply: AsgiReply) -> None:
         headers = tuple((bytes(name).lower(), bytes(value)) for name, value in scope["headers"])
         caller = await authenticate(headers, self.authenticator, allow_byok=self.allow_byok)
         match = self.router.resolve(scope["method"], path)
         if self._draining.is_set():
             raise ShuttingDown("the gateway is shutting down; try again")
-        body = await incoming.read(headers)
+        body = await read_body(headers, receive, limit=self.max_body)
         client = scope.get("client")
         request = ClientRequest(
             method=scope["method"],
@@ -108,7 +107,7 @@ class GatewayApp:
             scheme=scope.get("scheme", "http"),
         )
         use_case = self.bridge if match.route.mode is Mode.BRIDGED else self.passthrough
-        reply.watch(incoming.receive)
+        reply.watch(scope, receive)
         await use_case.handle(match, request, caller, reply)
 
     async def _defect(self, reply: AsgiReply, path: str) -> None:
@@ -134,19 +133,14 @@ class GatewayApp:
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-async def _refuse(reply: AsgiReply, dialect: Dialect, error: BridgeError, rest: RequestBody | None = None) -> None:
-    """Answer with an error, in the API's shape. Too late for that, the connection breaks off: nothing is sent.
-
-    `rest`: what the client may still be sending. Most clients read the answer only after they have sent everything.
-    """
+async def _refuse(reply: AsgiReply, dialect: Dialect, error: BridgeError) -> None:
+    """Answer with an error, in the API's shape. Too late for that, the connection breaks off: nothing is sent."""
     if reply.started:
         return
     body = dialect.refuse(error)
     headers = ((b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *error.headers)
     await reply.start(AnswerHead(status=error.status, headers=headers))
     await reply.send(body)
-    if rest:
-        await rest.discard()
     await reply.finish()
 
 

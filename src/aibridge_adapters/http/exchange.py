@@ -15,6 +15,8 @@ from hypercorn.asyncio.task_group import TaskGroup
 from hypercorn.config import Config
 from hypercorn.typing import AppWrapper, ASGIReceiveEvent, ASGISendEvent, Scope
 
+from aibridge_adapters.http.reply import ON_DISCONNECT
+
 QUEUED: Final = 10
 """Pieces of a request body (each at most what one read brings, 64 KiB) that wait for the application."""
 LINGER: Final = 5.0
@@ -38,6 +40,7 @@ class Inbox:
         """Whether the end of the request has come, or can't come any more."""
         self._waiting: deque[Message] = deque()
         self._left: Message | None = None
+        self._on_left: Callable[[], None] = _nothing
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()
 
@@ -47,6 +50,7 @@ class Inbox:
             self._left = message
             self.complete = True
             self._room.set()
+            self._on_left()
         else:
             while len(self._waiting) >= QUEUED and not self._left:
                 self._room.clear()
@@ -54,6 +58,12 @@ class Inbox:
             self._waiting.append(message)
             self.complete = not message.get("more_body")
         self._arrived.set()
+
+    def on_disconnect(self, callback: Callable[[], None]) -> None:
+        """Call back when the client leaves, at once if it has; spares the application a task that waits for it."""
+        self._on_left = callback
+        if self._left:
+            callback()
 
     async def get(self) -> Any:
         """The next message: of a body all that has come, and at once if the client has left."""
@@ -73,6 +83,10 @@ class Inbox:
         self._waiting.clear()
         more = pieces[-1]["more_body"]
         return {"type": "http.request", "body": b"".join(piece["body"] for piece in pieces), "more_body": more}
+
+
+def _nothing() -> None:
+    """Nobody asked."""
 
 
 class Outbox:
@@ -119,7 +133,9 @@ class ExchangeTasks(TaskGroup):
     ) -> Callable[[ASGIReceiveEvent], Awaitable[None]]:
         """Start the application for one request; returns where its messages go."""
         inbox = Inbox()
-        if scope["type"] != "http":
+        if scope["type"] == "http":
+            scope["extensions"][ON_DISCONNECT] = inbox.on_disconnect  # type: ignore[assignment]
+        else:
             inbox.complete = True
         self.spawn(_run, app, scope, inbox, send)
         return inbox.put

@@ -7,19 +7,22 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import anyio
-from anyio.abc import TaskGroup
 
+from aibridge_adapters.http.tasks import RequestTasks
 from aibridge_core.ports import Clock
 from aibridge_core.wire import AnswerHead
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+ON_DISCONNECT = "aibridge.on_disconnect"
+"""ASGI extension of the bundled server: a function that takes a callback for when the client leaves."""
+
 
 class AsgiReply:
     """Implements `aibridge_core.ports.Reply` for one request."""
 
-    def __init__(self, send: Send, *, tasks: TaskGroup, clock: Clock, keep_alive_interval: float) -> None:
+    def __init__(self, send: Send, *, tasks: RequestTasks, clock: Clock, keep_alive_interval: float) -> None:
         self.started = False
         self.client_gone = False
         self._send = send
@@ -30,9 +33,15 @@ class AsgiReply:
         self._busy = False
         self._pinging: anyio.Event | None = None
 
-    def watch(self, receive: Receive) -> None:
-        """From now on cancel the task group when the client goes away. Its request must be read to its end."""
-        self._tasks.start_soon(self._watch, receive)
+    def watch(self, scope: MutableMapping[str, Any], receive: Receive) -> None:
+        """From now on cancel the request when the client goes away. Its body must be read to its end.
+
+        The bundled server calls back; on any other a task waits for `http.disconnect`.
+        """
+        if tell := scope.get("extensions", {}).get(ON_DISCONNECT):
+            tell(self._client_left)
+        else:
+            self._tasks.start(self._watch(receive))
 
     async def start(self, head: AnswerHead, *, keep_alive: Callable[[], bytes] | None = None) -> None:
         """Send status and headers; for a stream at once, not with the first piece of the body."""
@@ -41,7 +50,7 @@ class AsgiReply:
         if keep_alive:
             await self.send(b"")
             if self._interval > 0:
-                self._tasks.start_soon(self._keep_alive, keep_alive)
+                self._tasks.start(self._keep_alive(keep_alive))
 
     async def send(self, data: bytes) -> None:
         """Send a piece of the body."""
@@ -62,8 +71,11 @@ class AsgiReply:
     async def _watch(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
+        self._client_left()
+
+    def _client_left(self) -> None:
         self.client_gone = True
-        self._tasks.cancel_scope.cancel()
+        self._tasks.cancel_request()
 
     async def _keep_alive(self, ping: Callable[[], bytes]) -> None:
         """Every `interval` seconds without a byte, send what may be sent between two events."""
