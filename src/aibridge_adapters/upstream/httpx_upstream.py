@@ -71,7 +71,9 @@ class _Exchange(AsyncIterator[bytes]):
 
     def __init__(self, transport: httpx.AsyncBaseTransport, request: UpstreamRequest, timeouts: Timeouts) -> None:
         self._transport = transport
-        self._request = request
+        self._request: UpstreamRequest | None = request
+        self._url = request.url
+        self._streaming = request.streaming
         self._timeouts = timeouts
         self._deadline: float | None = None
         self._idle: dict[str, float | None] = {}
@@ -80,16 +82,18 @@ class _Exchange(AsyncIterator[bytes]):
 
     async def __aenter__(self) -> Self:
         """Raises UpstreamUnreachable, UpstreamTimeout."""
-        if self._timeouts.total and not self._request.streaming:
+        assert self._request is not None, "an exchange is entered once"
+        request, self._request = self._request, None  # its body is not needed for as long as a stream may last
+        if self._timeouts.total and not self._streaming:
             self._deadline = asyncio.get_running_loop().time() + self._timeouts.total
         read_idle = self._timeouts.read_idle or None
         self._idle.update(connect=self._timeouts.connect or None, read=read_idle, write=read_idle, pool=None)
         try:
             async with asyncio.timeout_at(self._deadline):
-                response = await self._transport.handle_async_request(_httpx_request(self._request, self._idle))
+                response = await self._transport.handle_async_request(_httpx_request(request, self._idle))
         except (TimeoutError, httpx.TransportError, httpx.InvalidURL, ValueError) as error:
             raise self._fault(error, UpstreamUnreachable) from error
-        if self._request.streaming:  # transports look this value up for every piece
+        if self._streaming:  # transports look this value up for every piece
             self._idle["read"] = self._timeouts.stream_idle or None
         self._response = response
         self.head = AnswerHead(
@@ -120,7 +124,7 @@ class _Exchange(AsyncIterator[bytes]):
 
     def _fault(self, error: Exception, otherwise: type[UpstreamFault]) -> UpstreamFault:
         """An error in words that are fit for clients: the host, never a path, a query or a header."""
-        host = _host(self._request.url)
+        host = _host(self._url)
         if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
             return UpstreamTimeout(f"{host} did not accept a connection within {self._timeouts.connect:g} s")
         if isinstance(error, httpx.TimeoutException):

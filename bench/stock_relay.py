@@ -1,0 +1,51 @@
+"""For orientation: the bare relay on hypercorn and httpx as they come, `python bench/stock_relay.py UPSTREAM`.
+
+Belongs here: the same as in `relay`, without anything of ours.
+"""
+
+import asyncio
+import socket
+import sys
+from typing import Any
+
+import httpx
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+from relay import HOP
+
+
+async def main(base_url: str) -> None:
+    """Relay until killed."""
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=1000)
+    async with httpx.AsyncClient(timeout=600, limits=limits, trust_env=False) as client:
+
+        async def relay(scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] != "http":
+                return
+            body = b""
+            more = True
+            while more:
+                message = await receive()
+                body += message.get("body", b"")
+                more = message.get("more_body", False)
+            url = f"{base_url}{scope['path'].removeprefix('/anthropic')}?{scope['query_string'].decode()}"
+            headers = [header for header in scope["headers"] if header[0] not in HOP]
+            async with client.stream(scope["method"], url, headers=headers, content=body) as answer:
+                passed = [header for header in answer.headers.raw if header[0].lower() != b"transfer-encoding"]
+                await send({"type": "http.response.start", "status": answer.status_code, "headers": passed})
+                async for piece in answer.aiter_raw():
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+        wire = socket.create_server(("127.0.0.1", 0), backlog=2048)
+        print(wire.getsockname()[1], flush=True)
+        config = Config()
+        config.bind = [f"fd://{wire.detach()}"]
+        config.errorlog = None
+        config.backlog = 2048
+        config.keep_alive_timeout = 600  # 5 seconds are too few at 500 concurrent requests on this stack
+        await serve(relay, config)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1]))
