@@ -18,6 +18,7 @@ from aibridge_core.records import (
     Page,
     Record,
 )
+from aibridge_core.tools import Toolbox, ToolCall, ToolResult
 from aibridge_core.wire import AnswerHead, UpstreamRequest
 
 
@@ -45,7 +46,10 @@ class Recorder(Protocol):
     """The write side of the audit trail. Decorators (telemetry, logs) implement the same three methods."""
 
     async def begin(self, start: InterceptionStart) -> None:
-        """Return when the start is durable. Raises RecordingFailed, and then nothing goes upstream."""
+        """Return when the start is durable. Raises RecordingFailed, and then nothing goes upstream.
+
+        If the calling task is cancelled meanwhile, the start may be kept or not; `end` then settles it.
+        """
         ...
 
     async def record(self, records: Sequence[Record]) -> None:
@@ -90,14 +94,14 @@ class InterceptionStore(Protocol):
         ...
 
     async def find_initiator(self, text: str) -> str | None:
-        """Id of an initiator who has interceptions, by id or username."""
+        """Id of an initiator who has interceptions, by id or by the username in their newest one."""
         ...
 
 
 class Leases(Protocol):
     """Tells living gateway processes from dead ones, so that what a dead one left open can be closed.
 
-    Every interception belongs to the process (`owner`) whose recorder began it.
+    Every interception belongs to the process (`owner`) whose recorder began it. Every method raises StoreUnavailable.
     """
 
     async def renew(self, now: datetime) -> None:
@@ -107,7 +111,7 @@ class Leases(Protocol):
     async def interrupt_orphans(self, now: datetime, *, older_than: float) -> int:
         """Mark as `interrupted` what is in flight in processes whose lease is missing or older (in seconds).
 
-        Returns how many. Never touches rows of a process whose lease is fresh.
+        Returns how many. Never touches rows of a process whose lease is fresh, nor those of the calling process.
         """
         ...
 
@@ -202,6 +206,21 @@ class ContentCodings(Protocol):
 
     def decoder(self, coding: str) -> StreamDecoder:
         """A decoder for one answer."""
+        ...
+
+
+class ToolServers(Protocol):
+    """The tools that the gateway runs for models."""
+
+    async def toolbox(self, actor: Actor) -> Toolbox:
+        """What requests of this actor are offered. Never raises; waits a bounded time for servers it hasn't met yet."""
+        ...
+
+    async def call(self, actor: Actor, calls: Sequence[ToolCall]) -> Sequence[ToolResult]:
+        """Run all calls at once; results in the order of the calls, each within the time allowed for it.
+
+        Never raises: a call that can't be made has a result with an `error`. Cancelled, it cancels what still runs.
+        """
         ...
 
 

@@ -152,12 +152,12 @@ class MemoryInterceptionStore:
         return self._distinct(lambda start: start.client, initiator_id, prefix, page)
 
     async def find_initiator(self, text: str) -> str | None:
-        """By id, else by the username that the newest interception shows."""
-        found = self.database.matching(InterceptionFilter())
-        by_id = (each for each in found if each.start.initiator.id == text)
-        by_name = (each for each in found if each.start.initiator.username == text)
-        match = next(by_id, None) or next(by_name, None)
-        return match.start.initiator.id if match else None
+        """By id, else by the username in their newest interception."""
+        newest: dict[str, str] = {}
+        for each in self.database.matching(InterceptionFilter()):
+            newest.setdefault(each.start.initiator.id, each.start.initiator.username)
+        by_name = (initiator_id for initiator_id, username in newest.items() if username == text)
+        return text if text in newest else next(by_name, None)
 
     def _distinct(
         self, label: Callable[[InterceptionStart], str], initiator_id: str | None, prefix: str, page: Page

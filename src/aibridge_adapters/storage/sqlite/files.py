@@ -9,7 +9,7 @@ from pathlib import Path
 from aibridge_adapters.storage.errors import StorageNotOpened
 
 OLDEST_SQLITE = (3, 35, 0)
-"""Has UPDATE FROM and RETURNING. https://www.sqlite.org/changes.html"""
+"""Has UPDATE FROM, and upserts without a named conflict. https://www.sqlite.org/changes.html"""
 
 LOCK_TIMEOUT = 5.0
 """How long a statement waits for another process to let go of the database, in seconds."""
@@ -23,10 +23,12 @@ _WRITER_SETTINGS = (
     # Pages of 4 KiB in the log before they are copied to the database file: the default of 1000 copies the same index
     # pages again and again under load.
     "PRAGMA wal_autocheckpoint = 4000",
+    # SQLite notes what a statement changes in case it has to undo it: in memory instead of a file for each statement.
+    "PRAGMA temp_store = MEMORY",
     # Negative means KiB.
     "PRAGMA cache_size = -16384",
 )
-_READER_SETTINGS = ("PRAGMA query_only = ON", "PRAGMA cache_size = -8192")
+_READER_SETTINGS = ("PRAGMA query_only = ON", "PRAGMA temp_store = MEMORY", "PRAGMA cache_size = -8192")
 
 
 def prepare(path: Path) -> None:

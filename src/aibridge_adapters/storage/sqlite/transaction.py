@@ -8,13 +8,13 @@ first if that very call is among it.
 """
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from attrs import Factory, define, frozen
+from attrs import Factory, define, evolve, frozen
 
 from aibridge_adapters.storage.sqlite import statements
-from aibridge_adapters.storage.sqlite.rows import RECORD_TABLES, Row, end_row, record_row, start_row
+from aibridge_adapters.storage.sqlite.rows import RECORD_TABLES, START_COLUMNS, Row, end_row, record_row, start_row
 from aibridge_adapters.storage.sqlite.works import Begin, Call, Done, End, Failed, Keep, Outcome, Work
 from aibridge_core.errors import RecordingFailed
 from aibridge_core.records import InterceptionEnded, InterceptionStart, Record, ToolUsage
@@ -23,6 +23,12 @@ from aibridge_core.text import storable
 T = TypeVar("T")
 
 _INSERT_RECORDS = {kind: statements.insert_records(table) for kind, table in RECORD_TABLES.items()}
+
+
+_ID = START_COLUMNS.index("id")
+_CLIENT_SESSION = START_COLUMNS.index("client_session_id")
+_CORRELATING = START_COLUMNS.index("correlating_tool_call_id")
+_NO_PARENT = (None, None)
 
 
 class TransactionLost(Exception):
@@ -41,6 +47,9 @@ class _Entry:
     """Position of its work in the transaction."""
     interception_id: str
     row: Row
+
+
+_Refuse = Callable[[_Entry, Exception], None]
 
 
 @define
@@ -125,48 +134,60 @@ class Transaction:
 
     def _write(self) -> None:
         """Write what waits."""
-        self._execute(statements.BEGIN, self._starts, self._refuse_work)
+        self._write_starts()
         for kind, entries in self._records.items():
             self._execute(_INSERT_RECORDS[kind], entries, self._refuse_record)
             entries.clear()
         self._write_ends()
-        self._starts.clear()
-        self._ends.clear()
         self._tool_calls.clear()
 
+    def _write_starts(self) -> None:
+        calls = {storable(entry.row[_CORRELATING]) for entry in self._starts if entry.row[_CORRELATING]}
+        parents = self._parents(sorted(calls)) if calls else {}
+        placed = [evolve(entry, row=_placed(entry.row, parents)) for entry in self._starts]
+        self._execute(statements.BEGIN, placed, self._refuse_work)
+        self._starts.clear()
+
+    def _parents(self, calls: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """Parent and root by tool call id, of those that are known."""
+        found: dict[str, tuple[str, str]] = {}
+        for chunk in statements.chunks(calls):
+            rows = self.connection.execute(statements.PARENTS[len(chunk)], chunk)
+            found.update((call, (parent, root)) for call, parent, root in rows)
+        return found
+
     def _write_ends(self) -> None:
-        ended = {row[0] for row in self._execute(statements.END, list(self._ends.values()), self._refuse_work)}
-        for entry in self._ends.values():
-            if entry.interception_id not in ended and entry.work not in self._outcomes:
+        entries = list(self._ends.values())
+        if self._execute(statements.END, entries, self._refuse_work) < len(entries):
+            for entry in entries:
                 self._check_begun(entry)
+        self._ends.clear()
 
     def _check_begun(self, entry: _Entry) -> None:
         """An end that changed nothing is fine as a second one, and an error as the only one."""
         if not self.connection.execute(statements.HAS_BEGUN, storable(entry.row[:1])).fetchone():
             error = RecordingFailed(f"interception {entry.interception_id} has not begun")
-            self._refuse_work(entry, error)
+            self._outcomes.setdefault(entry.work, Failed(error))
 
-    def _execute(
-        self, sql_by_size: dict[int, str], entries: Sequence[_Entry], refuse: Callable[[_Entry, Exception], None]
-    ) -> list[Row]:
-        """Run a statement over all entries; whatever rows it answers."""
-        answers: list[Row] = []
+    def _execute(self, sql_by_size: Mapping[int, str], entries: Sequence[_Entry], refuse: _Refuse) -> int:
+        """Run a statement over all entries; how many rows it changed."""
+        changed = 0
         for chunk in statements.chunks(entries):
             try:
                 values = statements.flat([entry.row for entry in chunk])
-                answers += self.connection.execute(sql_by_size[len(chunk)], values).fetchall()
+                changed += self.connection.execute(sql_by_size[len(chunk)], values).rowcount
             except Exception as error:
                 self._still_open(error)
-                answers += [row for entry in chunk for row in self._execute_one(sql_by_size[1], entry, refuse)]
-        return answers
+                changed += sum(self._execute_one(sql_by_size[1], entry, refuse) for entry in chunk)
+        return changed
 
-    def _execute_one(self, sql: str, entry: _Entry, refuse: Callable[[_Entry, Exception], None]) -> list[Row]:
+    def _execute_one(self, sql: str, entry: _Entry, refuse: _Refuse) -> int:
         try:
-            return self.connection.execute(sql, storable(entry.row)).fetchall()
+            return self.connection.execute(sql, storable(entry.row)).rowcount
         except Exception as error:
             self._still_open(error)
             refuse(entry, error)
-            return []
+            return 0
 
     def _still_open(self, error: Exception) -> None:
         """Some errors make SQLite roll back everything, a full disk for one (sqlite.org/lang_transaction.html)."""
@@ -187,3 +208,9 @@ def _encoded(encode: Callable[[T], Row], value: T) -> Row:
         return encode(value)
     except UnicodeEncodeError:  # metadata as JSON; plain columns are mended when SQLite refuses them
         return encode(storable(value))
+
+
+def _placed(row: Row, parents: Mapping[str, tuple[str, str]]) -> Row:
+    """A start's row with thread and session, in the order of BEGIN_COLUMNS."""
+    parent_id, root_id = parents.get(storable(row[_CORRELATING]), _NO_PARENT) if parents else _NO_PARENT
+    return (*row, parent_id, root_id, row[_CLIENT_SESSION] or root_id or row[_ID])

@@ -28,7 +28,10 @@ CAPACITY = 64 * 1024 * 1024
 """How much may wait before `room` makes callers wait, in characters of text plus `OVERHEAD` for each record."""
 OVERHEAD = 1024
 GROUP = 1024
-"""Most works in one transaction: what comes after them shouldn't wait for ever."""
+"""About how many works are in one transaction at most: what comes after them shouldn't wait for ever."""
+LINGER = 0.05
+"""How long work that nobody waits for may stay behind, in seconds, so that it shares a flush with work that somebody
+waits for. A record is mostly followed by the end of its interception."""
 MAX_REMEMBERED = 10_000
 """Most interceptions whose lost records are remembered until their end."""
 
@@ -47,10 +50,13 @@ class _Job:
 class Writer:
     """Does works in the order they are put. All methods belong to the event loop that started it."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], *, owner: str) -> None:
+    def __init__(self, connect: Callable[[], sqlite3.Connection], *, owner: str, capacity: int = CAPACITY) -> None:
         self._connect = connect
         self._owner = owner
-        self._queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self._capacity = capacity
+        self._queue: SimpleQueue[list[_Job]] = SimpleQueue()
+        self._held: list[_Job] = []
+        self._linger: asyncio.TimerHandle | None = None
         self._thread = threading.Thread(target=self._main, name="aibridge-sqlite-writer", daemon=True)
         self._lost: dict[str, Exception] = {}
         self._weight = 0
@@ -69,33 +75,48 @@ class Writer:
     async def close(self) -> None:
         """Do what was put, then end. Nothing can be put afterwards."""
         self._closed = True
-        self._queue.put(None)
+        self._release()
+        self._queue.put([])
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(self._thread.join)
 
     def put(self, work: Work, *, weight: int = OVERHEAD) -> None:
-        """Have it done some time. Raises WriterClosed."""
-        self._put(work, None, weight)
+        """Have it done soon. Raises WriterClosed."""
+        self._hold(_Job(work, None, weight))
+        if not self._room.is_set():
+            self._release()
+        elif self._linger is None:
+            self._linger = self._loop.call_later(LINGER, self._release)
 
     async def do(self, work: Work) -> Any:
         """Return its answer when it is durable, or raise its error. It is done even if the caller is cancelled."""
         waiter = self._loop.create_future()
-        self._put(work, waiter, OVERHEAD)
+        self._hold(_Job(work, waiter, OVERHEAD))
+        self._release()
         return await waiter
 
     async def room(self) -> None:
         """Return when the queue has room for more."""
         await self._room.wait()
 
-    def _put(self, work: Work, waiter: asyncio.Future[Any] | None, weight: int) -> None:
+    def _hold(self, job: _Job) -> None:
         if self._closed:
             raise WriterClosed("the storage is closed")
-        self._weigh(weight)
-        self._queue.put(_Job(work, waiter, weight))
+        self._weigh(job.weight)
+        self._held.append(job)
+
+    def _release(self) -> None:
+        """Hand everything that is held to the thread, in order."""
+        if self._linger is not None:
+            self._linger.cancel()
+            self._linger = None
+        if self._held:
+            self._queue.put(self._held)
+            self._held = []
 
     def _weigh(self, change: int) -> None:
         self._weight += change
-        if self._weight > CAPACITY:
+        if self._weight > self._capacity:
             self._room.clear()
         else:
             self._room.set()
@@ -144,12 +165,15 @@ class Writer:
             _log.debug("the event loop ended before the writer did")
 
     def _next_group(self) -> list[_Job]:
-        """Everything that waits, at least one; empty at the end. The end is the last thing in the queue."""
-        first = self._queue.get()
-        jobs = [first] + [self._queue.get() for _ in range(min(self._queue.qsize(), GROUP - 1))]
-        if jobs[-1] is None and len(jobs) > 1:
-            self._queue.put(None)
-        return [job for job in jobs if job is not None]
+        """Everything that waits, at least one; empty at the end, which is the last thing in the queue."""
+        jobs = self._queue.get()
+        while jobs and len(jobs) < GROUP and not self._queue.empty():
+            more = self._queue.get()
+            if not more:
+                self._queue.put(more)
+                break
+            jobs += more
+        return jobs
 
     def _write(self, works: Sequence[Work]) -> Sequence[Outcome]:
         """Commit all works together; if the database can't take them together, in halves."""

@@ -239,7 +239,7 @@ class ListContract(ContractBase):
         assert await models("x") == []
 
     async def test_finding_an_initiator(self, storage: StorageUnderTest, samples: Samples) -> None:
-        """Initiators are found by id, or by the username that their newest interception shows."""
+        """Initiators are found by id, or by the username in their newest interception; the newest of several."""
         await completed(storage, samples, initiator=ANN)
         await completed(storage, samples, initiator=BEN)
         successor = attrs.evolve(BEN, id="0c000000-0000-4000-8000-00000000000c", username="ann")
@@ -249,6 +249,10 @@ class ListContract(ContractBase):
         await completed(storage, samples, initiator=successor)
         assert await storage.store.find_initiator("ann") == successor.id
         assert await storage.store.find_initiator(ANN.id) == ANN.id
+        await completed(storage, samples, initiator=attrs.evolve(successor, username="anna"))
+        assert await storage.store.find_initiator("ann") == ANN.id
+        assert await storage.store.find_initiator("anna") == successor.id
+        assert await storage.store.find_initiator("") is None
 
     async def test_the_trail_remembers_who_it_was(self, storage: StorageUnderTest, samples: Samples) -> None:
         """An interception shows its initiator as they were then, also after they changed their name."""

@@ -44,8 +44,6 @@ CREATE INDEX interceptions_by_model ON interceptions (model, started_at, id);
 CREATE INDEX interceptions_by_client ON interceptions (client, started_at, id);
 CREATE INDEX interceptions_by_status ON interceptions (status, started_at, id);
 CREATE INDEX interceptions_by_session ON interceptions (session_id, started_at, id);
--- For "which user is ann?"; the newest interception decides.
-CREATE INDEX interceptions_by_username ON interceptions (initiator_username, started_at, id);
 
 -- What was read off the answers. Keyed by interception first, so that the records of one interception lie together.
 CREATE TABLE user_prompts (
@@ -113,8 +111,9 @@ CREATE TABLE gateway_processes (
 ) WITHOUT ROWID;
 
 -- How many interceptions have ended, by the UTC day of their start, so that exact counts never walk the trail. What is
--- in flight is not in here: it is little, and counted where it stands. The triggers below keep both tables right,
--- whoever writes.
+-- in flight is not in here: it is little, and counted where it stands. The triggers below keep both tables right when
+-- an interception ends or is deleted, whoever does it. There is none for inserting, it would make each start dearer:
+-- an import inserts in flight, then updates the status.
 CREATE TABLE daily_counts (
     day INTEGER NOT NULL,
     provider TEXT NOT NULL,
@@ -141,19 +140,6 @@ CREATE TABLE initiator_daily_counts (
 
 CREATE TRIGGER interceptions_ended AFTER UPDATE OF status ON interceptions
 WHEN old.status = 'in_flight' AND new.status <> 'in_flight'
-BEGIN
-    INSERT INTO daily_counts (day, provider, provider_name, model, client, status, n)
-    VALUES (new.started_at / 86400000000, new.provider, new.provider_name, new.model, new.client, new.status, 1)
-    ON CONFLICT DO UPDATE SET n = n + 1;
-    INSERT INTO initiator_daily_counts (initiator_id, day, provider, provider_name, model, client, status, n)
-    VALUES (new.initiator_id, new.started_at / 86400000000, new.provider, new.provider_name, new.model, new.client,
-            new.status, 1)
-    ON CONFLICT DO UPDATE SET n = n + 1;
-END;
-
--- Imported from elsewhere, already ended.
-CREATE TRIGGER interceptions_imported AFTER INSERT ON interceptions
-WHEN new.status <> 'in_flight'
 BEGIN
     INSERT INTO daily_counts (day, provider, provider_name, model, client, status, n)
     VALUES (new.started_at / 86400000000, new.provider, new.provider_name, new.model, new.client, new.status, 1)

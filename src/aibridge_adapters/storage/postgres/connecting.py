@@ -1,0 +1,106 @@
+"""The way to the server: the URL, a connection, and how one is cut off.
+
+Belongs here: libpq's parameters and what every connection has in common. Never: SQL of the tables.
+
+Nothing is set for a session, neither parameters nor prepared statements: behind a pooler in transaction mode, such as
+pgbouncer, every transaction may run in another session.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import psycopg
+from attrs import field, frozen
+from psycopg.conninfo import conninfo_to_dict
+
+from aibridge_adapters.storage.errors import StorageConfigError, StorageNotOpened
+
+Connection = psycopg.AsyncConnection[tuple[Any, ...]]
+
+OLDEST_SERVER = 14
+"""Major version: in it `extract` became exact, and older ones get no fixes. https://www.postgresql.org/support/versioning/"""
+CONNECT_LIMIT = 10.0
+"""Longest time to connect, in seconds, whatever the number of addresses and the state of name servers."""
+
+
+@frozen
+class Address:
+    """Where the database is."""
+
+    parameters: Mapping[str, Any] = field(repr=False)
+    """As libpq takes them; may hold a password."""
+
+    @property
+    def shown(self) -> str:
+        """For messages: host, port and database, no more."""
+        place = self.parameters.get("host") or self.parameters.get("hostaddr") or os.environ.get("PGHOST") or "localhost"
+        return f"{place}/{self.parameters.get('dbname') or os.environ.get('PGDATABASE') or ''}"
+
+    async def connect(self) -> Connection:
+        """A connection in autocommit mode. Raises psycopg.OperationalError."""
+        try:
+            async with asyncio.timeout(CONNECT_LIMIT):
+                return await psycopg.AsyncConnection.connect(
+                    **self.parameters, autocommit=True, prepare_threshold=None
+                )
+        except TimeoutError as error:
+            raise psycopg.errors.ConnectionTimeout("connecting took too long") from error
+
+
+def address(url: str) -> Address:
+    """Read a URL; everything that libpq knows may stand in it. Raises StorageConfigError.
+
+    https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
+    """
+    try:
+        given = conninfo_to_dict(url)
+    except psycopg.Error as error:  # its text may quote the password
+        raise StorageConfigError(
+            "the database URL is not one that libpq takes: postgresql://USER:PASSWORD@HOST:PORT/DATABASE?OPTION=VALUE, "
+            "special characters percent-encoded"
+        ) from error
+    defaults: dict[str, Any] = {"fallback_application_name": "aibridge"}
+    if "PGCONNECT_TIMEOUT" not in os.environ:  # libpq's own default is to wait for ever
+        defaults["connect_timeout"] = 2
+    return Address({**defaults, **given, "client_encoding": "utf8"})
+
+
+def require_usable(connection: Connection, where: str) -> None:
+    """Raises StorageNotOpened for a server, or a database, that can't hold the trail."""
+    version = connection.info.server_version // 10_000
+    if version < OLDEST_SERVER:
+        raise StorageNotOpened(f"PostgreSQL {OLDEST_SERVER} or newer is needed, {where} has {version}")
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise StorageNotOpened(f"the database {where} has the encoding {encoding}; it needs UTF8")
+
+
+@contextmanager
+def cut_off_after(connection: Connection, seconds: float) -> Iterator[None]:
+    """Give up on a connection that doesn't finish in time: what waits on it fails as if the server had closed it.
+
+    The server ends statements that take too long by itself; this is for a server, or a network, that says nothing.
+    """
+    timer = asyncio.get_running_loop().call_later(seconds, _sever, connection)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _sever(connection: Connection) -> None:
+    """Shut the socket down under libpq, which then reads the end of the stream. Its own file descriptor stays open."""
+    with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.pgconn.socket)) as twin:
+        twin.shutdown(socket.SHUT_RDWR)
+
+
+def in_words(error: BaseException) -> str:
+    """An error as it may be logged: what the server says about itself, but nothing that may quote what was written."""
+    if isinstance(error, psycopg.OperationalError):
+        return " ".join(str(error).split())
+    state = getattr(error, "sqlstate", None)
+    return f"{type(error).__name__} ({state})" if state else type(error).__name__
