@@ -12,11 +12,12 @@ from aibridge_core.clients import Signals, classify
 from aibridge_core.dialects.api import Interceptor
 from aibridge_core.errors import BridgeError, MalformedRequest, RequestTooLarge, UnsupportedCoding
 from aibridge_core.headers import accepted_codings, for_upstream
-from aibridge_core.ports import Clock, ContentCodings, NewId, Recorder, Reply, Upstream
+from aibridge_core.ports import Clock, ContentCodings, NewId, Recorder, Reply, ToolServers, Upstream
 from aibridge_core.records import InterceptionStart, Status
-from aibridge_core.relay import RelayLoop
+from aibridge_core.relay import RelayLoop, ToolLoop
 from aibridge_core.routing import Match
 from aibridge_core.sessions import session_id
+from aibridge_core.tools import NoToolServers
 from aibridge_core.trail import Trail
 from aibridge_core.wire import ClientRequest, Headers, UpstreamRequest, header
 
@@ -62,6 +63,8 @@ class Bridge:
         clock: Clock,
         new_id: NewId,
         max_body: int,
+        tools: ToolServers | None = None,
+        max_turns: int = 16,
     ) -> None:
         self._upstream = upstream
         self._recorder = recorder
@@ -69,17 +72,20 @@ class Bridge:
         self._clock = clock
         self._new_id: Callable[[], str] = new_id
         self._max_body = max_body
+        self._tools = tools or NoToolServers()
+        self._max_turns = max_turns
 
     async def handle(self, match: Match, request: ClientRequest, caller: Caller, reply: Reply) -> None:
         """Serve one request. Raises a BridgeError as long as the answer has not begun."""
         plain = self._decoded(request)
-        interceptor = match.dialect.intercept(plain)
+        interceptor = match.dialect.intercept(plain, await self._tools.toolbox(caller.actor))
         credential = match.provider.credential(request.headers, own=caller.own_credential, gateway_token=caller.token)
         start = self._start(match, request, caller.actor, interceptor, credential)
         outgoing = self._outgoing(match, request, interceptor, credential, edited=interceptor.request.body != plain)
         await self._recorder.begin(start)
         trail = Trail(start, recorder=self._recorder, clock=self._clock, new_id=self._new_id)
-        loop = RelayLoop(interceptor, trail, reply, self._codings)
+        tools = ToolLoop(servers=self._tools, actor=caller.actor, max_turns=self._max_turns)
+        loop = RelayLoop(interceptor, trail, reply, codings=self._codings, tools=tools)
         try:
             await loop.run(self._upstream, outgoing)
         except BridgeError as error:

@@ -8,11 +8,14 @@
     │  ├─ RouteNotFound           404  └─ NotSupported        501
     │  └─ MethodNotAllowed        405
     ├─ OperatorFault          the gateway's configuration is at fault
-    │  └─ NoUpstreamCredential    502
+    │  ├─ NoUpstreamCredential    502
+    │  ├─ TooManyTools            502
+    │  └─ TurnLimitReached        502
     ├─ UpstreamFault          the provider, or the way to it
     │  ├─ UpstreamUnreachable     502
     │  ├─ UpstreamTimeout         504
-    │  └─ UpstreamBroken          502  (an answer that broke off)
+    │  ├─ UpstreamBroken          502  (an answer that broke off)
+    │  └─ UpstreamRefused         502  (an error status after a tool call, when the client's answer has begun)
     └─ GatewayFault           our own
        ├─ RecordingFailed         503
        ├─ IdentityUnavailable     503
@@ -123,6 +126,18 @@ class NoUpstreamCredential(OperatorFault):
     headers = ((b"x-should-retry", b"false"),)
 
 
+class TooManyTools(OperatorFault):
+    """More tools than the provider takes, the client's and the injected ones together."""
+
+    headers = ((b"x-should-retry", b"false"),)
+
+
+class TurnLimitReached(OperatorFault):
+    """The model went on calling injected tools."""
+
+    headers = ((b"x-should-retry", b"false"),)
+
+
 class UpstreamFault(BridgeError):
     """The provider, or the network on the way to it."""
 
@@ -143,6 +158,12 @@ class UpstreamTimeout(UpstreamFault):
 
 class UpstreamBroken(UpstreamFault):
     """The answer began and broke off."""
+
+
+class UpstreamRefused(UpstreamFault):
+    """A later turn of a tool loop was answered with an error status."""
+
+    error_type = "server_error"
 
 
 class GatewayFault(BridgeError):

@@ -1,15 +1,20 @@
-"""The relay loop: one upstream answer to one client, for every dialect, streaming or not.
+"""The relay loop: upstream answers to one client, for every dialect, streaming or not, with tool calls in between.
 
-Belongs here: the order of things between two connections and the audit trail. Never: what the bytes mean.
+Belongs here: the order of things between two connections, the tools and the audit trail. Never: what the bytes mean.
 """
 
 from collections.abc import Sequence
 from typing import Protocol
 
-from aibridge_core.dialects.api import Interceptor, Relay, Step
+from attrs import evolve, frozen
+
+from aibridge_core.actors import Actor
+from aibridge_core.dialects.api import CallTools, Interceptor, Observed, Relay, Step
 from aibridge_core.encoded import EncodedAnswer, Undecodable
+from aibridge_core.errors import TurnLimitReached, UpstreamRefused
 from aibridge_core.headers import for_client
-from aibridge_core.ports import ContentCodings, Reply, Upstream
+from aibridge_core.ports import ContentCodings, Reply, ToolServers, Upstream, UpstreamAnswer
+from aibridge_core.tools import ToolCall, ToolResult, usage_of
 from aibridge_core.trail import Trail
 from aibridge_core.wire import AnswerHead, UpstreamRequest, header
 
@@ -22,59 +27,120 @@ class Answering(Protocol):
     def end_turn(self, *, broken: bool = False) -> Sequence[Step]: ...
 
 
+@frozen(kw_only=True)
+class ToolLoop:
+    """Whose tools are run, and how often the model may ask."""
+
+    servers: ToolServers
+    actor: Actor
+    max_turns: int
+
+
 class RelayLoop:
     """One exchange. Raises what its ports raise; `break_off` takes what was seen by then."""
 
-    def __init__(self, interceptor: Interceptor, trail: Trail, reply: Reply, codings: ContentCodings) -> None:
+    def __init__(
+        self, interceptor: Interceptor, trail: Trail, reply: Reply, *, codings: ContentCodings, tools: ToolLoop
+    ) -> None:
         self._interceptor = interceptor
         self._trail = trail
         self._reply = reply
         self._codings = codings
+        self._tools = tools
         self._answering: Answering = interceptor
+        self._head: AnswerHead | None = None
+        self._calls: Sequence[ToolCall] = ()
 
     async def run(self, upstream: Upstream, request: UpstreamRequest) -> None:
-        """Send the request, relay the answer, close the trail before its last piece goes out."""
-        async with upstream.open(request) as answer:
-            await self._begin(answer.head)
-            feed, send = self._answering.feed, self._reply.send
-            async for chunk in answer.chunks():
-                for step in feed(chunk):
-                    if type(step) is Relay and not step.last:
-                        await send(step.data)
-                    else:
-                        await self._take(step)
-            for step in self._answering.end_turn():
-                await self._take(step)
+        """Send the request, relay the answer, close the trail before its last piece goes out.
+
+        Raises TurnLimitReached, UpstreamRefused.
+        """
+        await self._turn(upstream, request)
+        turns = 1
+        while self._calls:
+            if turns >= self._tools.max_turns:
+                raise TurnLimitReached(f"the model called injected tools in {turns} turns without an answer")
+            results = await self._run_tools()
+            await self._turn(upstream, evolve(request, body=self._interceptor.resume(results)))
+            turns += 1
         await self._trail.close(self._interceptor)
+        await self._start()
         await self._reply.finish()
 
     def break_off(self) -> bytes:
         """The exchange ended early: take the facts so far; returns the bytes that were held back."""
         return self._trail.observe(self._answering.end_turn(broken=True))
 
+    async def _turn(self, upstream: Upstream, request: UpstreamRequest) -> None:
+        self._calls = ()
+        async with upstream.open(request) as answer:
+            self._begin(answer.head)
+            if self._reply.started and not self._interceptor.streams:
+                await self._refused(answer)
+            if self._interceptor.streams:
+                await self._start()
+            feed, send = self._answering.feed, self._reply.send
+            async for chunk in answer.chunks():
+                for step in feed(chunk):
+                    if type(step) is Relay and not step.last and not self._head:
+                        await send(step.data)
+                    else:
+                        await self._take(step)
+            for step in self._answering.end_turn():
+                await self._take(step)
+
     async def _take(self, step: Step) -> None:
-        data = self._trail.observe((step,))
-        if isinstance(step, Relay):
+        if isinstance(step, CallTools):
+            self._calls = step.calls
+        elif isinstance(step, Relay):
             if step.last:
                 await self._trail.close(self._interceptor)
-            await self._reply.send(data)
+            await self._start()
+            await self._reply.send(step.data)
+        else:
+            self._trail.observe((step,))
 
-    async def _begin(self, head: AnswerHead) -> None:
+    async def _refused(self, answer: UpstreamAnswer) -> None:
+        """A status can't be relayed any more, so its message goes into the stream that has begun."""
+        async for chunk in answer.chunks():
+            self._trail.observe(self._answering.feed(chunk))
+        self._trail.observe(self._answering.end_turn())
+        raise UpstreamRefused(self._trail.failure or f"the provider answered with status {answer.head.status}")
+
+    async def _run_tools(self) -> Sequence[ToolResult]:
+        await self._trail.flush(self._interceptor)
+        try:
+            results = await self._tools.servers.call(self._tools.actor, self._calls)
+        except BaseException:
+            self._observe([ToolResult(call=call, error="cancelled") for call in self._calls])
+            raise
+        self._observe(results)
+        return results
+
+    def _observe(self, results: Sequence[ToolResult]) -> None:
+        self._trail.observe([Observed(usage_of(result)) for result in results])
+
+    def _begin(self, head: AnswerHead) -> None:
+        """Choose how the answer is read. The client's head is that of the first answer of which it gets bytes."""
         interceptor = self._interceptor
         interceptor.begin_turn(head)
+        self._answering = interceptor
         coding = (header(head.headers, b"content-encoding") or "identity").lower()
         plain = interceptor.edits_answers and head.status < 400
         drop = [b"content-length"] if plain else []
         if coding != "identity":
             decoder = self._codings.decoder(coding) if coding in self._codings.names else Undecodable()
-            self._answering = EncodedAnswer(interceptor, decoder, holds=not _is_stream(head), plain=plain)
+            self._answering = EncodedAnswer(interceptor, decoder, holds=not interceptor.streams, plain=plain)
             drop += [b"content-encoding"] if plain else []
-        injects = coding == "identity" or plain
-        await self._reply.start(
-            AnswerHead(status=head.status, headers=for_client(head.headers, drop=drop)),
-            keep_alive=interceptor.keep_alive if injects and _is_stream(head) else None,
-        )
+        if not self._reply.started:
+            self._head = AnswerHead(status=head.status, headers=for_client(head.headers, drop=drop))
 
-
-def _is_stream(head: AnswerHead) -> bool:
-    return (header(head.headers, b"content-type") or "").lower().startswith("text/event-stream")
+    async def _start(self) -> None:
+        """Send the head: of a stream at once, of anything else with its first bytes."""
+        if self._head:
+            head, self._head = self._head, None
+            pings = self._interceptor.streams and not (
+                isinstance(self._answering, EncodedAnswer) and not self._interceptor.edits_answers
+            )
+            await self._reply.start(head, keep_alive=self._interceptor.keep_alive if pings else None)

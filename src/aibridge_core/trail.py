@@ -30,6 +30,7 @@ class Trail:
         self._new_id = new_id
         self._facts: list[Fact] = []
         self._failure: Failed | None = None
+        self._prompted = False
         self._closed = False
 
     def observe(self, steps: Sequence[Step]) -> bytes:
@@ -50,6 +51,11 @@ class Trail:
             failure = Failed(failure.error_type, failure.message)
         self._failure = self._failure or failure
 
+    @property
+    def failure(self) -> str:
+        """The message of the failure so far; empty if there is none."""
+        return self._failure.message if self._failure else ""
+
     async def close(self, interceptor: Interceptor, status: Status | None = None) -> None:
         """Write everything and the end. Raises RecordingFailed.
 
@@ -58,16 +64,20 @@ class Trail:
         if self._closed:
             return
         self._closed = True
+        await self.flush(interceptor)
+        await self._recorder.end(self._ended(status))
+
+    async def flush(self, interceptor: Interceptor) -> None:
+        """Write the facts so far; the exchange goes on. Raises RecordingFailed."""
         now = self._clock.now()
         prompt = interceptor.request.prompt
-        if prompt is not None:
+        if prompt is not None and not self._prompted:
             self._facts.insert(0, PromptUsage(response_id=interceptor.response_id, prompt=prompt))
-        records = [
-            Record(id=self._new_id(), interception_id=self._id, created_at=now, fact=fact) for fact in self._facts
-        ]
+        self._prompted = True
+        facts, self._facts = self._facts, []
+        records = [Record(id=self._new_id(), interception_id=self._id, created_at=now, fact=fact) for fact in facts]
         if records:
             await self._recorder.record(records)
-        await self._recorder.end(self._ended(status))
 
     def _ended(self, status: Status | None) -> InterceptionEnded:
         failure = self._failure

@@ -12,6 +12,7 @@ from attrs import field, frozen
 
 from aibridge_core.errors import BridgeError
 from aibridge_core.records import Fact
+from aibridge_core.tools import NO_TOOLS, Toolbox, ToolCall, ToolResult
 from aibridge_core.wire import AnswerHead
 
 
@@ -56,7 +57,14 @@ class Failed:
     message: str
 
 
-Step = Relay | Observed | Failed
+@frozen
+class CallTools:
+    """The model asks for tools of ours. The relay runs them and goes on with what `resume` gives."""
+
+    calls: Sequence[ToolCall]
+
+
+Step = Relay | Observed | Failed | CallTools
 
 
 class Interceptor(Protocol):
@@ -65,6 +73,11 @@ class Interceptor(Protocol):
     request: RequestView
     edits_answers: bool
     """Whether `feed` may change the answer's bytes, so that it must be asked for without a content coding."""
+
+    @property
+    def streams(self) -> bool:
+        """Whether the answer that has begun is a stream of events."""
+        ...
 
     @property
     def response_id(self) -> str:
@@ -80,7 +93,14 @@ class Interceptor(Protocol):
         ...
 
     def end_turn(self, *, broken: bool = False) -> Sequence[Step]:
-        """Its body is over. `broken`: it broke off, or nobody waits for the rest; what was seen comes as partial."""
+        """Its body is over. `broken`: it broke off, or nobody waits for the rest; what was seen comes as partial.
+
+        May hold one `CallTools`, the last step then: the answer goes on with another turn.
+        """
+        ...
+
+    def resume(self, results: Sequence[ToolResult]) -> bytes:
+        """The body of the next turn's request: the last one's, the model's calls, and their results."""
         ...
 
     def keep_alive(self) -> bytes:
@@ -100,8 +120,8 @@ class Dialect(Protocol):
 
     name: str
 
-    def intercept(self, body: bytes) -> Interceptor:
-        """Read a request. Raises MalformedRequest."""
+    def intercept(self, body: bytes, toolbox: Toolbox = NO_TOOLS) -> Interceptor:
+        """Read a request, and splice the tools in that its model is offered. Raises MalformedRequest, TooManyTools."""
         ...
 
     def refuse(self, error: BridgeError) -> bytes:

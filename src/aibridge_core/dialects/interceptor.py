@@ -13,6 +13,7 @@ from aibridge_core.dialects.failures import failure_of_status
 from aibridge_core.errors import BridgeError
 from aibridge_core.records import ErrorType, Fact
 from aibridge_core.sse import SseEvent, SseScanner
+from aibridge_core.tools import ToolResult
 from aibridge_core.wire import AnswerHead, header
 
 MAX_READ = 32 * 1024 * 1024
@@ -90,6 +91,11 @@ class AnswerInterceptor:
         self._body: _Body | _Stream | None = None
 
     @property
+    def streams(self) -> bool:
+        """Whether the answer that has begun is a stream of events."""
+        return isinstance(self._body, _Stream)
+
+    @property
     def response_id(self) -> str:
         """The provider's id of the answer; empty until it is seen."""
         return self._reader.response_id
@@ -117,6 +123,10 @@ class AnswerInterceptor:
     def end_turn(self, *, broken: bool = False) -> Sequence[Step]:
         """The body is over; `broken` if it broke off."""
         return self._body.end(broken=broken) if self._body else _NOTHING
+
+    def resume(self, results: Sequence[ToolResult]) -> bytes:
+        """The body of the next turn's request."""
+        raise AssertionError("no tools were offered")
 
     def keep_alive(self) -> bytes:
         """What may be sent to a waiting client right now."""

@@ -12,6 +12,7 @@ from aibridge_core.dialects.chat_completions.response import ChatReader
 from aibridge_core.dialects.interceptor import AnswerInterceptor
 from aibridge_core.dialects.openai_errors import error_body, error_object
 from aibridge_core.errors import BridgeError
+from aibridge_core.tools import NO_TOOLS, Toolbox
 
 
 class ChatCompletionsDialect:
@@ -21,7 +22,7 @@ class ChatCompletionsDialect:
     keep_alive = b": keep-alive\n\n"
     """A comment; the SSE standard makes every reader ignore it."""
 
-    def intercept(self, body: bytes) -> AnswerInterceptor:
+    def intercept(self, body: bytes, toolbox: Toolbox = NO_TOOLS) -> AnswerInterceptor:
         """Read a request. Raises MalformedRequest."""
         view = read_request(body)
         asked = view.body is not body

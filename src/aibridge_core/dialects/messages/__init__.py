@@ -12,6 +12,7 @@ from aibridge_core.dialects.interceptor import AnswerInterceptor
 from aibridge_core.dialects.messages.request import read_request
 from aibridge_core.dialects.messages.response import MessagesReader
 from aibridge_core.errors import BridgeError
+from aibridge_core.tools import NO_TOOLS, Toolbox
 
 # The API's own names (platform.claude.com/docs, "Errors"); where it has none for a status, the name that makes
 # its clients do the right thing.
@@ -37,7 +38,7 @@ class MessagesDialect:
     keep_alive = b'event: ping\ndata: {"type": "ping"}\n\n'
     """The API's own sign of life; the official SDKs skip it."""
 
-    def intercept(self, body: bytes) -> AnswerInterceptor:
+    def intercept(self, body: bytes, toolbox: Toolbox = NO_TOOLS) -> AnswerInterceptor:
         """Read a request. Raises MalformedRequest."""
         return AnswerInterceptor(request=read_request(body), voice=self, new_reader=MessagesReader)
 

@@ -10,6 +10,7 @@ from aibridge_core.dialects.openai_errors import error_body, error_object
 from aibridge_core.dialects.responses.request import read_request
 from aibridge_core.dialects.responses.response import ResponsesReader
 from aibridge_core.errors import BridgeError
+from aibridge_core.tools import NO_TOOLS, Toolbox
 
 
 class ResponsesDialect:
@@ -19,7 +20,7 @@ class ResponsesDialect:
     keep_alive = b": keep-alive\n\n"
     """A comment; the SSE standard makes every reader ignore it."""
 
-    def intercept(self, body: bytes) -> AnswerInterceptor:
+    def intercept(self, body: bytes, toolbox: Toolbox = NO_TOOLS) -> AnswerInterceptor:
         """Read a request. Raises MalformedRequest, and NotSupported for background requests."""
         return AnswerInterceptor(request=read_request(body), voice=self, new_reader=ResponsesReader)
 
