@@ -3,13 +3,12 @@
 Belongs here: one exchange, from the request as it came to the reply. Never: the JSON of an API, or a socket.
 """
 
-import gzip
 from collections import Counter
 from collections.abc import Collection, Mapping
 
-import zstandard
 from attrs import evolve
 
+from aibridge_adapters.codings import Codings
 from aibridge_adapters.scripted_provider.asgi import (
     Receive,
     Reply,
@@ -27,6 +26,10 @@ from aibridge_adapters.scripted_provider.replies import answer_reply, failure_re
 from aibridge_adapters.scripted_provider.routes import ANTHROPIC, Conversing, Vendor, find_route, vendor_of
 from aibridge_adapters.scripted_provider.values import Answer, HttpFailure, Script, Turn
 from aibridge_adapters.scripted_provider.wire import NewId, id_maker
+
+_CODINGS = Codings()
+_MAX_BODY = 64 * 1024 * 1024
+"""Largest decoded request, in bytes: twice what the gateway takes by default."""
 
 
 class ScriptedProvider:
@@ -127,11 +130,10 @@ def _received(scope: Scope, body: bytes) -> ReceivedRequest:
 
 
 def _decoded(body: bytes, coding: str | None) -> bytes:
+    """What can't be decoded is empty, and the conversation says what is wrong with that."""
+    if coding not in _CODINGS.names:
+        return body
     try:
-        if coding == "gzip":
-            return gzip.decompress(body)
-        if coding == "zstd":
-            return zstandard.ZstdDecompressor().decompressobj().decompress(body)
-    except (OSError, EOFError, zstandard.ZstdError):
+        return _CODINGS.decode(body, coding, limit=_MAX_BODY)
+    except (ValueError, OverflowError):
         return b""
-    return body
