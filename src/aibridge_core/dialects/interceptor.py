@@ -88,12 +88,12 @@ class AnswerInterceptor:
         self._new_reader = new_reader
         self._max_read = max_read
         self._reader = new_reader()
-        self._body: _Body | _Stream | None = None
+        self._body: BodyAnswer | StreamAnswer | None = None
 
     @property
     def streams(self) -> bool:
         """Whether the answer that has begun is a stream of events."""
-        return isinstance(self._body, _Stream)
+        return isinstance(self._body, StreamAnswer)
 
     @property
     def response_id(self) -> str:
@@ -104,9 +104,9 @@ class AnswerInterceptor:
         """An upstream answer begins; its head decides how its body is read."""
         self._reader = self._new_reader()
         if self._is_stream(head):
-            self._body = _Stream(self._reader, edits=self.edits_answers, max_event=self._max_read)
+            self._body = StreamAnswer(self._reader, edits=self.edits_answers, max_event=self._max_read)
         else:
-            self._body = _Body(self._reader, head.status, max_read=self._max_read)
+            self._body = BodyAnswer(self._reader, head.status, max_read=self._max_read)
 
     def _is_stream(self, head: AnswerHead) -> bool:
         """Some compatible servers name no type, or a wrong one: then it is what was asked for."""
@@ -130,7 +130,9 @@ class AnswerInterceptor:
 
     def keep_alive(self) -> bytes:
         """What may be sent to a waiting client right now."""
-        return self._voice.keep_alive if isinstance(self._body, _Stream) and self._body.open_between_events else b""
+        return (
+            self._voice.keep_alive if isinstance(self._body, StreamAnswer) and self._body.open_between_events else b""
+        )
 
     def fail(self, error: BridgeError) -> bytes:
         """This API's error, in the form that fits where the answer stands."""
@@ -139,7 +141,7 @@ class AnswerInterceptor:
         return self._voice.error_event(error) if self._body.open_between_events else b""
 
 
-class _Stream:
+class StreamAnswer:
     """A body of server-sent events."""
 
     def __init__(self, reader: AnswerReader, *, edits: bool, max_event: int) -> None:
@@ -212,7 +214,7 @@ class _Stream:
         return (*facts, self._reader.failure) if self._reader.failure else facts
 
 
-class _Body:
+class BodyAnswer:
     """A body that isn't a stream: relayed as it comes, its last piece held back, read when it is whole."""
 
     open_between_events = False

@@ -50,6 +50,32 @@ def set_member(source: bytes, path: Sequence[str], value: bytes) -> bytes:
     raise ValueError("an empty path names no member")
 
 
+def prepend_items(source: bytes, name: str, items: Sequence[bytes]) -> bytes:
+    """Put items (JSON texts) first into the list that the member `name` is; it is made where there is none or null.
+
+    Raises ValueError if the member is something else.
+    """
+    return _with_items(source, name, items, first=True)
+
+
+def append_items(source: bytes, name: str, items: Sequence[bytes]) -> bytes:
+    """As `prepend_items`, last."""
+    return _with_items(source, name, items, first=False)
+
+
+def _with_items(source: bytes, name: str, items: Sequence[bytes], *, first: bool) -> bytes:
+    text = b",".join(items)
+    member = find_member(source, name)
+    if member is None or source[member.start : member.end] == b"null":
+        return set_member(source, [name], b"[" + text + b"]")
+    inner = _expect(source, member.start, b"[")
+    empty = source[_after_space(source, inner) : member.end] == b"]"
+    comma = b"" if empty or not items else b","
+    if first:
+        return source[:inner] + text + comma + source[inner:]
+    return source[: member.end - 1] + comma + text + source[member.end - 1 :]
+
+
 def find_member(source: bytes, name: str, at: int = 0) -> Member | None:
     """The last member of this name in the object that begins at `at`. Raises ValueError if none begins there."""
     found = None

@@ -4,15 +4,20 @@ Belongs here: how the gateway speaks for itself in this API, and the way to its 
 answer means; see `request.py` and `response.py`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
+from attrs import evolve
 
+from aibridge_core.dialects.api import RequestView
 from aibridge_core.dialects.interceptor import AnswerInterceptor
 from aibridge_core.dialects.messages.request import read_request
 from aibridge_core.dialects.messages.response import MessagesReader
-from aibridge_core.errors import BridgeError
-from aibridge_core.tools import NO_TOOLS, Toolbox
+from aibridge_core.dialects.messages.tools import offer
+from aibridge_core.dialects.messages.turns import MessagesTurns
+from aibridge_core.dialects.tool_interceptor import ToolInterceptor
+from aibridge_core.errors import BridgeError, MalformedRequest
+from aibridge_core.tools import NO_TOOLS, Tool, Toolbox
 
 # The API's own names (platform.claude.com/docs, "Errors"); where it has none for a status, the name that makes
 # its clients do the right thing.
@@ -39,8 +44,18 @@ class MessagesDialect:
     """The API's own sign of life; the official SDKs skip it."""
 
     def intercept(self, body: bytes, toolbox: Toolbox = NO_TOOLS) -> AnswerInterceptor:
-        """Read a request. Raises MalformedRequest."""
-        return AnswerInterceptor(request=read_request(body), voice=self, new_reader=MessagesReader)
+        """Read a request, and splice in the tools that its model is offered. Raises MalformedRequest."""
+        request = read_request(body)
+        if tools := toolbox.for_model(request.model):
+            return self._with_tools(request, tools)
+        return AnswerInterceptor(request=request, voice=self, new_reader=MessagesReader)
+
+    def _with_tools(self, request: RequestView, tools: Sequence[Tool]) -> AnswerInterceptor:
+        try:
+            body = offer(request.body, tools)
+        except ValueError as error:
+            raise MalformedRequest(f"The request body does not fit the Messages API: `tools`: {error}") from None
+        return ToolInterceptor(request=evolve(request, body=body), voice=self, turns=MessagesTurns(tools))
 
     def refuse(self, error: BridgeError) -> bytes:
         """The API's JSON error body."""
