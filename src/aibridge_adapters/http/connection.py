@@ -87,7 +87,8 @@ class ClientConnection(TCPServer):
     async def run(self) -> None:
         """Serve until either side closes."""
         try:
-            async with ExchangeTasks(self.loop) as tasks:
+            tasks = ExchangeTasks(self.loop)
+            async with tasks:
                 self._task_group = tasks
                 self.protocol = self._new_protocol(tasks)  # type: ignore[assignment]
                 await self.protocol.initiate()

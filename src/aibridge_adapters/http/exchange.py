@@ -141,7 +141,7 @@ class ExchangeTasks(TaskGroup):
         return inbox.put
 
 
-async def _run(app: Callable[..., Awaitable[None]], scope: Scope, inbox: Inbox, send: Deliver) -> None:
+async def _run(app: Callable[..., Awaitable[None]], scope: Any, inbox: Inbox, send: Deliver) -> None:
     """Call the application; hypercorn breaks off what it leaves unfinished. If cancelled, so is the connection."""
     try:
         await app(scope, inbox.get, Outbox(send, inbox).send)
