@@ -50,6 +50,8 @@ class RelayLoop:
         self._answering: Answering = interceptor
         self._head: AnswerHead | None = None
         self._calls: Sequence[ToolCall] = ()
+        self._reading = False
+        """Whether an answer has begun and is not over."""
 
     async def run(self, upstream: Upstream, request: UpstreamRequest) -> None:
         """Send the request, relay the answer, close the trail before its last piece goes out.
@@ -60,6 +62,7 @@ class RelayLoop:
         turns = 1
         while self._calls:
             if turns >= self._tools.max_turns:
+                self._observe([ToolResult(call=call, error="not run: too many turns") for call in self._calls])
                 raise TurnLimitReached(f"the model called injected tools in {turns} turns without an answer")
             results = await self._run_tools()
             await self._turn(upstream, evolve(request, body=self._interceptor.resume(results)))
@@ -70,7 +73,7 @@ class RelayLoop:
 
     def break_off(self) -> bytes:
         """The exchange ended early: take the facts so far; returns the bytes that were held back."""
-        return self._trail.observe(self._answering.end_turn(broken=True))
+        return self._trail.observe(self._answering.end_turn(broken=True)) if self._reading else b""
 
     async def _turn(self, upstream: Upstream, request: UpstreamRequest) -> None:
         self._calls = ()
@@ -87,6 +90,7 @@ class RelayLoop:
                         await send(step.data)
                     else:
                         await self._take(step)
+            self._reading = False
             for step in self._answering.end_turn():
                 await self._take(step)
 
@@ -105,6 +109,7 @@ class RelayLoop:
         """A status can't be relayed any more, so its message goes into the stream that has begun."""
         async for chunk in answer.chunks():
             self._trail.observe(self._answering.feed(chunk))
+        self._reading = False
         self._trail.observe(self._answering.end_turn())
         raise UpstreamRefused(self._trail.failure or f"the provider answered with status {answer.head.status}")
 
@@ -125,6 +130,7 @@ class RelayLoop:
         """Choose how the answer is read. The client's head is that of the first answer of which it gets bytes."""
         interceptor = self._interceptor
         interceptor.begin_turn(head)
+        self._reading = True
         self._answering = interceptor
         coding = (header(head.headers, b"content-encoding") or "identity").lower()
         plain = interceptor.edits_answers and head.status < 400

@@ -14,6 +14,7 @@ from aibridge_core.actors import Actor
 from aibridge_core.errors import BridgeError, Unauthenticated
 from aibridge_core.ports import Recorder
 from aibridge_core.records import InterceptionEnded, InterceptionStart, Record
+from aibridge_core.tools import Toolbox, ToolCall, ToolResult
 from aibridge_core.wire import AnswerHead, Headers, UpstreamRequest
 
 
@@ -149,6 +150,24 @@ class FakeAuthenticator:
             return self.actors[token]
         except KeyError:
             raise Unauthenticated("unknown token") from None
+
+
+@define
+class FakeToolServers:
+    """Implements `aibridge_core.ports.ToolServers` with one function for all tools; remembers what was called."""
+
+    box: Toolbox
+    run: Callable[[ToolCall], ToolResult]
+    calls: list[ToolCall] = field(factory=list)
+
+    async def toolbox(self, actor: Actor) -> Toolbox:
+        """The same for everybody."""
+        return self.box
+
+    async def call(self, actor: Actor, calls: Sequence[ToolCall]) -> Sequence[ToolResult]:
+        """One after the other."""
+        self.calls += calls
+        return [self.run(call) for call in calls]
 
 
 class DeflateOnly:
