@@ -18,6 +18,7 @@ from aibridge_core.records import (
     Page,
     Record,
 )
+from aibridge_core.retention import ContentsFound, Position
 from aibridge_core.tools import Toolbox, ToolCall, ToolResult
 from aibridge_core.wire import AnswerHead, UpstreamRequest
 
@@ -117,6 +118,44 @@ class Leases(Protocol):
 
     async def release(self) -> None:
         """This process ends in good order."""
+        ...
+
+
+class Retention(Protocol):
+    """Removes what was kept long enough. A storage may do without it, and then keeps everything for ever.
+
+    Every method raises StoreUnavailable. Each does one small piece of work, so that nobody who writes meanwhile waits
+    long. What is in flight is never touched. Who deletes what when is `aibridge_core.retention`'s to say.
+    """
+
+    async def claim(self, now: datetime, *, seconds: float) -> bool:
+        """Take or prolong the sole right to purge, until `seconds` after `now`. False while another process has it."""
+        ...
+
+    async def release(self) -> None:
+        """Give it back; no error if this process doesn't have it."""
+        ...
+
+    async def delete_interceptions(self, *, started_before: datetime, limit: int) -> int:
+        """Delete at most `limit` interceptions with all their records, the oldest first.
+
+        Returns how many; fewer than `limit` if no more are due. Interceptions of the same thread or session that
+        remain keep their ids of it. Counts are those of what remains.
+        """
+        ...
+
+    async def find_contents(self, *, started_before: datetime, after: Position, limit: int) -> ContentsFound:
+        """At most `limit` interceptions after a position that still hold content, the oldest first.
+
+        May look at part of what there is and find none in it; the position in the answer says where to go on.
+        """
+        ...
+
+    async def erase_contents(self, ids: Sequence[str]) -> None:
+        """Erase the content of all records of these interceptions, as `aibridge_core.content.with_content` does.
+
+        The records stay, with the mark `purged`. Ids that are unknown by now are no error.
+        """
         ...
 
 

@@ -24,6 +24,7 @@ from aibridge_core.records import (
     ToolUsage,
 )
 from aibridge_core.testing.memory_identity import MemoryIdentityStore
+from aibridge_core.testing.memory_retention import MemoryRetention
 from aibridge_core.text import storable
 
 
@@ -38,6 +39,8 @@ class MemoryDatabase:
     owners: dict[str, str] = Factory(dict)
     """Which process began an interception."""
     leases: dict[str, datetime] = Factory(dict)
+    purger: tuple[str, datetime] | None = None
+    """Which process may purge, and until when."""
     users: dict[str, User] = Factory(dict)
     tokens: dict[str, ApiToken] = Factory(dict)
 
@@ -220,6 +223,9 @@ class MemoryStorage:
     identity: MemoryIdentityStore = field(
         init=False,
         default=Factory(lambda self: MemoryIdentityStore(self.database.users, self.database.tokens), takes_self=True),
+    )
+    retention: MemoryRetention = field(
+        init=False, default=Factory(lambda self: MemoryRetention(self.database, self.owner), takes_self=True)
     )
 
 

@@ -9,6 +9,9 @@
 `identity`. Each test begins with an empty database, which all that it opens share. Passing means working: a gateway,
 its REST API and its command line rely on nothing else. pytest and anyio are needed.
 
+A storage that can also remove what it kept has the attribute `retention`, and its test class another base:
+`class TestMyStorage(StorageContract, RetentionContract)`. One that can't does without, and keeps everything for ever.
+
 Belongs here: what the contract consists of. Never: a rule; they are in `contract/`, by subject, and in
 `identity_contract`. A storage without users subclasses everything but that one: `InterceptionStorageContract`.
 """
@@ -17,7 +20,9 @@ from aibridge_core.testing.contract.base import ContractBase, OpenStorage, Stora
 from aibridge_core.testing.contract.contents import ContentsContract
 from aibridge_core.testing.contract.leases import LeaseContract
 from aibridge_core.testing.contract.listing import ListContract
+from aibridge_core.testing.contract.purging import PurgeableStorage
 from aibridge_core.testing.contract.recording import RecordingContract
+from aibridge_core.testing.contract.retention import RetentionContract
 from aibridge_core.testing.contract.threads import ThreadContract
 from aibridge_core.testing.identity_contract import IdentityContract
 
@@ -25,6 +30,8 @@ __all__ = [
     "ContractBase",
     "InterceptionStorageContract",
     "OpenStorage",
+    "PurgeableStorage",
+    "RetentionContract",
     "StorageContract",
     "StorageUnderTest",
 ]

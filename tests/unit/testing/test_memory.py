@@ -5,10 +5,10 @@ from contextlib import asynccontextmanager
 import pytest
 
 from aibridge_core.testing.memory import MemoryDatabase, MemoryStorage
-from aibridge_core.testing.storage_contract import OpenStorage, StorageContract
+from aibridge_core.testing.storage_contract import OpenStorage, RetentionContract, StorageContract
 
 
-class TestMemoryStorage(StorageContract):
+class TestMemoryStorage(StorageContract, RetentionContract):
     """Nothing but a dictionary, and the whole contract."""
 
     @pytest.fixture
