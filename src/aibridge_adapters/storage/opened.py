@@ -3,7 +3,7 @@
 from attrs import frozen
 
 from aibridge_core.identity import IdentityStore
-from aibridge_core.ports import InterceptionStore, Leases, Recorder
+from aibridge_core.ports import InterceptionStore, Leases, Recorder, Retention
 
 
 @frozen(kw_only=True)
@@ -14,3 +14,5 @@ class Storage:
     store: InterceptionStore
     leases: Leases
     identity: IdentityStore
+    retention: Retention | None = None
+    """None: this storage removes nothing, and keeps everything for ever."""

@@ -4,10 +4,10 @@ import pytest
 
 from aibridge_adapters.storage import open_storage
 from aibridge_core.testing.clock import FakeClock
-from aibridge_core.testing.storage_contract import OpenStorage, StorageContract
+from aibridge_core.testing.storage_contract import OpenStorage, RetentionContract, StorageContract
 
 
-class TestSqliteStorage(StorageContract):
+class TestSqliteStorage(StorageContract, RetentionContract):
     """A database file, opened as a gateway opens it."""
 
     @pytest.fixture

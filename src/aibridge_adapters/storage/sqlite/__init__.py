@@ -19,6 +19,7 @@ from aibridge_adapters.storage.sqlite.identity import SqliteIdentityStore
 from aibridge_adapters.storage.sqlite.leases import SqliteLeases
 from aibridge_adapters.storage.sqlite.readers import Readers
 from aibridge_adapters.storage.sqlite.recorder import SqliteRecorder
+from aibridge_adapters.storage.sqlite.retention import SqliteRetention
 from aibridge_adapters.storage.sqlite.rows import micros
 from aibridge_adapters.storage.sqlite.schema import migrate, shipped_migrations
 from aibridge_adapters.storage.sqlite.store import SqliteInterceptionStore
@@ -56,6 +57,7 @@ async def _open(file: Path, clock: Clock, owner: str) -> AsyncIterator[Storage]:
             store=SqliteInterceptionStore(readers),
             leases=SqliteLeases(writer, owner),
             identity=SqliteIdentityStore(writer, readers),
+            retention=SqliteRetention(writer, readers, owner),
         )
     finally:
         readers.close()
