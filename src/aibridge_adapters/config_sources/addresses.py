@@ -46,11 +46,14 @@ def read_base_url(raw: object) -> str:
 
 
 def read_database_url(raw: object) -> str:
-    """An SQLite file or `:memory:`."""
+    """An SQLite file or `:memory:`, or what an installed plugin may make of it."""
     text = text_of(raw)
+    scheme, separator, _ = text.partition("://")
     if text.partition(":")[0].lower() in ("postgres", "postgresql"):
         raise BadValue("PostgreSQL is not in this version")
-    if not text.startswith(_SQLITE) or text == _SQLITE:
+    if separator and scheme != "sqlite":
+        _check_plugin(scheme)
+    elif not text.startswith(_SQLITE) or text == _SQLITE:
         raise BadValue
     return text
 
@@ -59,6 +62,16 @@ def without_credentials(text: str) -> str:
     """A text that may be a URL, without user, password and query: fit for a message."""
     shown = _USER_INFO.sub("//...@", text)
     return _QUERY.sub(lambda found: found[0][0] + "...", shown) if "://" in shown else shown
+
+
+def _check_plugin(scheme: str) -> None:
+    # Only here, because it brings all of storage with it, and most databases need no plugin.
+    from aibridge_adapters.storage.plugins import plugin_schemes  # noqa: PLC0415
+
+    schemes = plugin_schemes()
+    if scheme.lower() not in schemes:
+        installed = ", ".join(f"{each}://" for each in schemes) or "none"
+        raise BadValue(f"no such storage is installed (plugins: {installed})")
 
 
 def _why_no_address(text: str) -> str:

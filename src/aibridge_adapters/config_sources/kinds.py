@@ -12,8 +12,10 @@ from attrs import frozen
 from aibridge_adapters.config_sources.addresses import read_address, read_base_url, read_database_url
 from aibridge_adapters.config_sources.values import (
     choice_reader,
+    read_deadline,
     read_duration,
     read_file_path,
+    read_folder,
     read_secret_file,
     read_switch,
     secret_reader,
@@ -70,7 +72,11 @@ ADDRESS = Kind(
     allowed="HOST:PORT such as 127.0.0.1:4001, [::1]:4001 or 0.0.0.0:4001, with a port from 0 (any free one) to 65535",
     read=read_address,
 )
-DATABASE_URL = Kind(metavar="URL", allowed="sqlite:///PATH or sqlite:///:memory:", read=read_database_url)
+DATABASE_URL = Kind(
+    metavar="URL",
+    allowed="sqlite:///PATH, sqlite:///:memory:, or the URL of an installed storage plugin",
+    read=read_database_url,
+)
 BASE_URL = Kind(
     metavar="URL", allowed="http://HOST... or https://HOST... without credentials or query", read=read_base_url
 )
@@ -88,6 +94,27 @@ DURATION = Kind(
     read=read_duration,
     show=show_duration,
     plain=_same,
+)
+DEADLINE = Kind(
+    metavar="DURATION",
+    allowed="10ms to 1m, as seconds or with units ms, s, m: 1s, 500ms",
+    read=read_deadline,
+    show=show_duration,
+    plain=_same,
+)
+STORE_SIZE = Kind(
+    metavar="SIZE",
+    allowed="1MiB to 1TiB, as a number of bytes or with a unit: B, kB, MB, GB, KiB, MiB, GiB",
+    read=size_reader(least=2**20, most=2**40),
+    show=show_size,
+    plain=_same,
+)
+FOLDER = Kind(
+    metavar="FOLDER",
+    allowed="a folder, or a path where one can be made",
+    read=read_folder,
+    plain=Path.__str__,
+    path=True,
 )
 BODY_SIZE = Kind(
     metavar="SIZE",

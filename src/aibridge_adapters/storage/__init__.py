@@ -1,6 +1,8 @@
 """Storage adapters: where interceptions, users and tokens are kept. `open_storage` finds the one for a URL.
 
 Belongs here: the choice by URL. Never: SQL.
+
+Schemes that aren't bundled are those of installed plugins; see `aibridge_adapters.storage.plugins`.
 """
 
 from contextlib import AbstractAsyncContextManager
@@ -13,6 +15,7 @@ from aibridge_adapters.storage.errors import (
     StorageNotOpened,
 )
 from aibridge_adapters.storage.opened import Storage
+from aibridge_adapters.storage.plugins import open_with_plugin, plugin_schemes
 from aibridge_adapters.storage.sqlite import open_sqlite
 from aibridge_core.ports import Clock
 
@@ -40,10 +43,18 @@ def open_storage(url: str, *, clock: Clock, owner: str) -> AbstractAsyncContextM
     if scheme in ("postgresql", "postgres") and separator:
         raise StorageConfigError(f"{scheme}:// is not in this version; allowed are {_ALLOWED}")
     if scheme != "sqlite" or not separator:
-        raise StorageConfigError(f"unknown database URL scheme {scheme if separator else ''!r}; allowed are {_ALLOWED}")
+        return _open_other(scheme if separator else "", url, clock, owner)
     path = rest.removeprefix("/")
     if not rest.startswith("/") or not path:
         raise StorageConfigError(f"{url!r} names no file; allowed are {_ALLOWED}")
     if "?" in path:
         raise StorageConfigError(f"options after '?' are not supported in {url!r}; allowed are {_ALLOWED}")
     return open_sqlite(path, clock=clock, owner=owner)
+
+
+def _open_other(scheme: str, url: str, clock: Clock, owner: str) -> AbstractAsyncContextManager[Storage]:
+    opened = open_with_plugin(scheme, url, clock=clock, owner=owner)
+    if opened is None:
+        installed = "".join(f", {each}://... (a plugin)" for each in plugin_schemes())
+        raise StorageConfigError(f"unknown database URL scheme {scheme!r}; allowed are {_ALLOWED}{installed}")
+    return opened
