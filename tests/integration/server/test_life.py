@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 import anyio
+import psutil
 import pytest
 
 from aibridge_adapters.http.server import ListenError, listen, serve
@@ -197,3 +198,20 @@ def test_a_signal_ends_the_process_in_good_order(number: signal.Signals) -> None
         assert process.wait(10) == 0
         assert process.stdout.read() == "ended in good order\n"
         assert process.stderr.read() == ""
+
+
+async def test_small_writes_go_out_at_once() -> None:
+    """Nagle's algorithm is off: a body never waits for the acknowledgement of its head."""
+    seen: list[int] = []
+
+    async def look(scope: Any, receive: Any, send: Any) -> None:
+        here = psutil.Process().net_connections("tcp")
+        (accepted,) = [each for each in here if each.raddr and each.laddr.port == served.port]
+        with socket.socket(fileno=os.dup(accepted.fd)) as wire:
+            seen.append(wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        await echo(scope, receive, send)
+
+    async with serving(look) as served, connected(served) as wire:
+        await wire.say(get())
+        await wire.answer()
+    assert seen == [1]
