@@ -39,7 +39,7 @@ PAGES = [
     Page(path)
     for path in sorted([*PROJECT.glob("*.md"), *(path for name in FOLDERS for path in (PROJECT / name).rglob("*.md"))])
 ]
-DEPLOYED = [path for path in (PROJECT / "deploy").rglob("*") if path.is_file()]
+DEPLOYED = sorted(path for path in (PROJECT / "deploy").rglob("*") if path.is_file())
 SHELLS = ("sh", "bash", "console")
 
 by_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.path.relative_to(PROJECT)))
