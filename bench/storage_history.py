@@ -12,10 +12,7 @@ from pathlib import Path
 from attrs import frozen
 
 from aibridge_adapters.clock import SystemClock, new_id
-from aibridge_adapters.storage.sqlite import create_schema
-from aibridge_adapters.storage.sqlite.counts import DAY
-from aibridge_adapters.storage.sqlite.files import connect_writer
-from aibridge_adapters.storage.sqlite.rows import (
+from aibridge_adapters.storage.rows import (
     END_COLUMNS,
     RECORD_TABLES,
     START_COLUMNS,
@@ -23,6 +20,9 @@ from aibridge_adapters.storage.sqlite.rows import (
     record_row,
     start_row,
 )
+from aibridge_adapters.storage.spans import DAY
+from aibridge_adapters.storage.sqlite import create_schema
+from aibridge_adapters.storage.sqlite.files import connect_writer
 from aibridge_core.actors import Actor, CredentialKind
 from aibridge_core.records import (
     Fact,

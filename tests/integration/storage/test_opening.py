@@ -14,7 +14,8 @@ from aibridge_adapters.storage import (
     StorageNotOpened,
     open_storage,
 )
-from aibridge_adapters.storage.sqlite.schema import Migration, migrate, shipped_migrations
+from aibridge_adapters.storage.migrations import Migration
+from aibridge_adapters.storage.sqlite.schema import migrate, shipped_migrations
 from aibridge_core.records import InterceptionFilter
 from aibridge_core.testing.clock import FakeClock
 from aibridge_core.testing.contract.base import completed

@@ -14,13 +14,13 @@ import anyio.to_thread
 
 from aibridge_adapters.storage.errors import StorageNotOpened
 from aibridge_adapters.storage.opened import Storage
+from aibridge_adapters.storage.rows import micros
 from aibridge_adapters.storage.sqlite.files import connect_writer, prepare
 from aibridge_adapters.storage.sqlite.identity import SqliteIdentityStore
 from aibridge_adapters.storage.sqlite.leases import SqliteLeases
 from aibridge_adapters.storage.sqlite.readers import Readers
 from aibridge_adapters.storage.sqlite.recorder import SqliteRecorder
 from aibridge_adapters.storage.sqlite.retention import SqliteRetention
-from aibridge_adapters.storage.sqlite.rows import micros
 from aibridge_adapters.storage.sqlite.schema import migrate, shipped_migrations
 from aibridge_adapters.storage.sqlite.store import SqliteInterceptionStore
 from aibridge_adapters.storage.sqlite.writer import Writer

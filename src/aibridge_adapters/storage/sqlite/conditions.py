@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from aibridge_adapters.storage.sqlite.rows import micros
+from aibridge_adapters.storage.rows import micros
 from aibridge_core.records import InterceptionFilter, Status
 
 _COLUMNS = ("initiator_id", "provider", "provider_name", "model", "client", "status", "session_id")

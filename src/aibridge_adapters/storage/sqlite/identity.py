@@ -9,9 +9,9 @@ from datetime import datetime
 
 from attrs import frozen
 
+from aibridge_adapters.storage.rows import Row, maybe_moment_of, micros, moment_of
 from aibridge_adapters.storage.sqlite.leases import changed
 from aibridge_adapters.storage.sqlite.readers import Readers
-from aibridge_adapters.storage.sqlite.rows import Row, maybe_moment_of, micros, moment_of
 from aibridge_adapters.storage.sqlite.writer import Writer
 from aibridge_core.actors import Role
 from aibridge_core.identity import AlreadyExists, ApiToken, NotFound, User

@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import frozen
 
-from aibridge_adapters.storage.sqlite.rows import micros
+from aibridge_adapters.storage.rows import micros
 from aibridge_adapters.storage.sqlite.works import Call
 from aibridge_adapters.storage.sqlite.writer import Writer, WriterClosed
 from aibridge_core.errors import StoreUnavailable

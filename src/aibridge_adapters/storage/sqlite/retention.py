@@ -13,9 +13,9 @@ from datetime import datetime
 
 from attrs import frozen
 
+from aibridge_adapters.storage.rows import RECORD_TABLES, micros, moment_of
 from aibridge_adapters.storage.sqlite.leases import changed
 from aibridge_adapters.storage.sqlite.readers import Readers
-from aibridge_adapters.storage.sqlite.rows import RECORD_TABLES, micros, moment_of
 from aibridge_adapters.storage.sqlite.writer import Writer
 from aibridge_core.content import CONTENT_FIELDS, CONTENT_MARK, ContentState
 from aibridge_core.records import Fact, ToolUsage

@@ -7,11 +7,9 @@ Belongs here: which migrations there are and how they are applied. Never: a tabl
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
-from importlib.resources import files
-
-from attrs import frozen
 
 from aibridge_adapters.storage.errors import DatabaseTooNew, MigrationFailed
+from aibridge_adapters.storage.migrations import Migration, shipped
 
 _LEDGER = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -22,26 +20,9 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 """
 
 
-@frozen(kw_only=True)
-class Migration:
-    """One step of the schema. A database has applied a prefix of all steps."""
-
-    version: int
-    """1, 2, 3 ..."""
-    name: str
-    script: str
-    """SQL statements."""
-
-
 def shipped_migrations() -> Sequence[Migration]:
     """All steps that this program knows, in order."""
-    folder = files(__package__) / "migrations"
-    found = [re.fullmatch(r"(\d{4})_(\w+)\.sql", file.name) for file in folder.iterdir()]
-    names = sorted(match.group(0, 1, 2) for match in found if match)
-    return [
-        Migration(version=int(version), name=name, script=(folder / file).read_text("utf-8"))
-        for file, version, name in names
-    ]
+    return shipped(__package__)
 
 
 def migrate(connection: sqlite3.Connection, *, now: int, migrations: Sequence[Migration]) -> None:
@@ -81,8 +62,7 @@ def _apply(connection: sqlite3.Connection, now: int, migration: Migration) -> No
         for statement in _statements(migration.script):
             connection.execute(statement)
     except sqlite3.Error as error:
-        step = f"{migration.version:04}_{migration.name}"
-        raise MigrationFailed(f"migration {step} failed, nothing was changed: {error}") from error
+        raise MigrationFailed(f"migration {migration.step} failed, nothing was changed: {error}") from error
     row = (migration.version, migration.name, now)
     connection.execute("INSERT INTO schema_migrations (version, name, applied_at) VALUES (?, ?, ?)", row)
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from attrs import frozen
 
-from aibridge_adapters.storage.sqlite.rows import END_COLUMNS, START_COLUMNS, RecordTable, Row
+from aibridge_adapters.storage.rows import END_COLUMNS, START_COLUMNS, RecordTable, Row
 
 T = TypeVar("T")
 

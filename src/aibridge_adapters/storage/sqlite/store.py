@@ -10,15 +10,16 @@ from itertools import islice, takewhile
 
 from attrs import evolve, frozen
 
-from aibridge_adapters.storage.sqlite import conditions, counts
-from aibridge_adapters.storage.sqlite.readers import Readers
-from aibridge_adapters.storage.sqlite.rows import (
+from aibridge_adapters.storage.rows import (
     READ_COLUMNS,
     RECORD_TABLES,
     Row,
     interception_of,
     record_of,
 )
+from aibridge_adapters.storage.spans import DAY
+from aibridge_adapters.storage.sqlite import conditions, counts
+from aibridge_adapters.storage.sqlite.readers import Readers
 from aibridge_core.errors import UnknownCursor
 from aibridge_core.records import Interception, InterceptionFilter, Page, Record, Status
 
@@ -66,7 +67,7 @@ def _page(connection: sqlite3.Connection, where: InterceptionFilter, page: Page)
         wanted = wanted.also("(started_at, id) < (?, ?)", *_cursor(connection, page.after_id))
     elif offset and where.session_id is None:
         day, offset = _day_at(connection, where, offset)
-        wanted = wanted.also("started_at < ?", (day + 1) * counts.DAY)
+        wanted = wanted.also("started_at < ?", (day + 1) * DAY)
     query = f"{_SELECT} {wanted.source} ORDER BY started_at DESC, id DESC LIMIT ? OFFSET ?"
     return _whole(connection, connection.execute(query, (*wanted.values, page.limit, offset)).fetchall())
 

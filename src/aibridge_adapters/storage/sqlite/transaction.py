@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 from attrs import Factory, define, evolve, frozen
 
+from aibridge_adapters.storage.rows import RECORD_TABLES, START_COLUMNS, Row, end_row, record_row, start_row
 from aibridge_adapters.storage.sqlite import statements
-from aibridge_adapters.storage.sqlite.rows import RECORD_TABLES, START_COLUMNS, Row, end_row, record_row, start_row
 from aibridge_adapters.storage.sqlite.works import Begin, Call, Done, End, Failed, Keep, Outcome, Work
 from aibridge_core.errors import RecordingFailed
 from aibridge_core.records import InterceptionEnded, InterceptionStart, Record, ToolUsage
