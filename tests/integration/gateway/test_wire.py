@@ -227,19 +227,23 @@ async def test_an_upstream_that_breaks_off_is_seen_and_recorded(tmp_path: Path) 
         assert (kept["status"], kept["error_type"]) == ("failed", "connection_error")
 
 
-async def test_a_body_that_breaks_off_breaks_off_for_the_client(tmp_path: Path) -> None:
-    """Half an answer never looks like a whole one."""
+async def test_a_body_that_breaks_off_never_looks_whole(tmp_path: Path) -> None:
+    """As long as nothing of it is out it becomes a 502; afterwards it breaks off for the client, too."""
+    sent = b""
 
     async def breaks(request: Received, answer: Answering) -> None:
-        await answer.head(200, ("content-type", "application/json"), ("content-length", str(len(MESSAGE))))
-        await answer.raw(MESSAGE[:50])
-        answer.reset()
+        await answer.head(200, ("content-type", "application/json"), ("content-length", "9999999"))
+        await answer.raw(sent)
+        answer.writer.close()
 
     async with raw_upstream(breaks) as upstream, running_gateway(tmp_path, upstream.url) as up, up.client() as client:
+        sent = MESSAGE[:50]
+        answer = await client.post("/anthropic/v1/messages", content=ODD, headers=up.anthropic)
+        assert (answer.status_code, answer.json()["error"]["type"]) == (502, "api_error")
+        sent = MESSAGE[:50] + b" " * 5_000_000
         with pytest.raises(httpx.RemoteProtocolError):
             await client.post("/anthropic/v1/messages", content=ODD, headers=up.anthropic)
-        (kept,) = await up.ended()
-        assert kept["status"] == "failed"
+        assert {each["status"] for each in await up.ended(2)} == {"failed"}
 
 
 async def test_an_upstream_that_is_not_there_is_a_502(tmp_path: Path) -> None:
