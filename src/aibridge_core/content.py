@@ -7,6 +7,7 @@ token counts are not content: what was done stays known when what was said is no
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 import attrs
 
@@ -40,5 +41,5 @@ def with_content(fact: Fact, text: str, state: ContentState) -> Fact:
     """The fact with `text` in place of its content, and a mark that says why. One without content stays as it is."""
     if not content_of(fact):
         return fact
-    changes = {CONTENT_FIELDS[type(fact)]: text, "metadata": {**fact.metadata, CONTENT_MARK: state.value}}
-    return attrs.evolve(fact, **changes)
+    changes: dict[str, Any] = {CONTENT_FIELDS[type(fact)]: text}
+    return attrs.evolve(fact, metadata={**fact.metadata, CONTENT_MARK: state.value}, **changes)

@@ -4,21 +4,25 @@ Belongs here: periods and what they mean at a given moment, the pace of a purge,
 deleting anything, waiting, or telling the time.
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from attrs import field, frozen
+from attrs import frozen
 
 NIL_ID = "00000000-0000-0000-0000-000000000000"
 """Sorts before every other id (RFC 9562, section 5.9)."""
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, order=True)
 class Position:
     """A place in the order of the trail, oldest first: by `started_at`, then by `id`."""
 
     started_at: datetime
     id: str = NIL_ID
+
+
+BEGINNING = Position(started_at=datetime(1, 1, 1, tzinfo=UTC))
+"""Before everything."""
 
 
 @frozen(kw_only=True)
@@ -91,8 +95,10 @@ class Pace:
     target: float = 0.01
     """How long a batch should take, in seconds."""
     rest: float = 4.0
-    """How long to rest after a batch, as a multiple of the time it took."""
-    first: int = field(default=20)
+    """How long to rest after a batch, as a multiple of the time it took ..."""
+    longest_rest: float = 5.0
+    """... and at most, in seconds."""
+    first: int = 20
     """Size of the first batch."""
 
     def next_size(self, size: int, took: float) -> int:
@@ -102,7 +108,7 @@ class Pace:
 
     def pause(self, took: float) -> float:
         """Seconds to rest after a batch that took so long."""
-        return took * self.rest
+        return min(took * self.rest, self.longest_rest)
 
 
 class Outcome(StrEnum):
@@ -125,7 +131,7 @@ class Backlog:
     interceptions: int = 0
     """To be deleted."""
     contents: int = 0
-    """To be looked at for content, or, after a look, to be relieved of it."""
+    """To be relieved of their content; before anybody has looked, those that may have any."""
 
 
 @frozen(kw_only=True)
@@ -138,7 +144,7 @@ class RunReport:
     erased: int = 0
     """Interceptions whose content is gone."""
     seconds: float = 0.0
-    left: Backlog = Backlog()
-    """What is still due; contents to be looked at."""
+    left: Backlog | None = None
+    """What is still due; None if nobody counted it."""
     error: str = ""
     """Why it failed."""
