@@ -5,6 +5,7 @@ event; a leading byte order mark is ignored. Belongs here: framing. Never: what 
 """
 
 import re
+import sys
 from collections.abc import Sequence
 
 import msgspec
@@ -67,7 +68,7 @@ class SseScanner:
         else:
             self._has_cr = self._has_cr or _CR in data
             self._rest += data
-            events = self._general()
+            events = self._general() if self._begun else self._first()
         if len(self._rest) > self._max_event:
             events.append(self._piece())
         return events
@@ -78,6 +79,16 @@ class SseScanner:
         self._rest.clear()
         self._searched = 0
         return (self._event(raw, raw),) if raw.strip(b"\r\n") else ()
+
+    def _first(self) -> list[SseEvent]:
+        """The first event goes the general way; what came with it needn't."""
+        events = self._general(at_most=1)
+        if not self._fast:
+            return [*events, *self._general()]
+        following = bytes(self._rest)
+        self._rest.clear()
+        self._searched = 0
+        return [*events, *self._usual(following)]
 
     def _usual(self, data: bytes) -> list[SseEvent]:
         """A fast way for what nearly every stream holds; whatever else is found goes the general way."""
@@ -102,19 +113,20 @@ class SseScanner:
         self._searched = len(self._rest)
         return complete
 
-    def _general(self) -> list[SseEvent]:
+    def _general(self, *, at_most: int = sys.maxsize) -> list[SseEvent]:
         events: list[SseEvent] = []
         start = 0
         # A blank line may have begun in the last bytes that were searched already.
         position = max(0, self._searched + 1 - _LONGEST_END)
-        while found := _EVENT_END.search(self._rest, position):
+        while len(events) < at_most and (found := _EVENT_END.search(self._rest, position)):
             raw = bytes(self._rest[start : found.end()])
             events.append(self._event(raw, raw[: found.start() - start]))
             self._begun = True
             self._overlong = False
             start = position = found.end()
         del self._rest[:start]
-        self._searched = len(self._rest)
+        # Behind the last event that was wanted nothing was searched yet.
+        self._searched = len(self._rest) if len(events) < at_most else 0
         self._fast = self._begun and not self._has_cr and not self._overlong
         return events
 
