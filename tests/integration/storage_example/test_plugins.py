@@ -168,12 +168,6 @@ def test_settings_take_what_a_plugin_serves(install: Install) -> None:
     assert "hunter2" not in str(caught.value)
 
 
-def test_settings_without_plugins() -> None:
-    """The problem says so."""
-    with pytest.raises(ConfigError, match=r"\(plugins: none\)"):
-        database_url("mysql://host/db")
-
-
 async def test_a_gateway_takes_a_storage_that_is_open_already() -> None:
     """The other way to bring one: no distribution, no URL; whoever opened it closes it."""
     closed = []
