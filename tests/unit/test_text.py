@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aibridge_core.records import PromptUsage
+from aibridge_core.records import PromptUsage, Status
 from aibridge_core.testing.samples import Samples
-from aibridge_core.text import storable
+from aibridge_core.text import replaced, storable
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,14 @@ def test_values_are_mended_inside():
     assert mended[0].metadata == {"k\ufffd": ["\ufffd", {"x": 1}]}
     assert mended[0].started_at == start.started_at
     assert mended[1] == ("\ufffd", 7, None)
+
+
+def test_what_one_storage_cannot_hold_is_replaced_inside():
+    """The same walk, for any text; enumerations stay what they are."""
+    ended = Samples().ended(Samples().start(), error_message="a\x00b\x00")
+    mended = replaced([ended, {"k\x00": ("\x00", None)}], "\x00", "?")
+    assert mended == [Samples().ended(Samples().start(), error_message="a?b?"), {"k?": ("?", None)}]
+    assert mended[0].status is Status.COMPLETED
 
 
 @given(st.text(st.characters(codec=None)))

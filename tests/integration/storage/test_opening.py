@@ -39,9 +39,7 @@ def raw(path):
     [
         ("", "unknown database URL scheme ''"),
         ("aibridge.db", "unknown database URL scheme ''"),
-        ("mysql://host/db", "unknown database URL scheme 'mysql'"),
-        ("postgresql://ann:hunter2@host/db", "postgresql:// is not in this version"),
-        ("postgres://ann:hunter2@host/db", "postgres:// is not in this version"),
+        ("mysql://ann:hunter2@host/db", "unknown database URL scheme 'mysql'"),
         ("sqlite://", "names no file"),
         ("sqlite:///", "names no file"),
         ("sqlite://aibridge.db", "names no file"),

@@ -41,8 +41,17 @@ def given(column: str) -> str:
     """
     name = f"given.{column}"
     if column in _TIMES:
-        return f"to_timestamp({name} / 1000000) + {name} % 1000000 * interval '1 microsecond'"
+        return f"to_timestamp({name} / 1000000) + mod({name}, 1000000) * interval '1 microsecond'"
     return f"{name}::jsonb" if column in _JSON else name
+
+
+MOMENT = "(to_timestamp(%s) + %s * interval '1 microsecond')"
+"""A time, as an expression over the two parameters that `moment` gives."""
+
+
+def moment(microseconds: int) -> tuple[int, int]:
+    """Whole seconds, and microseconds, since the Unix epoch."""
+    return divmod(microseconds, 1_000_000)
 
 
 def recordset(columns: Iterable[str]) -> str:

@@ -22,7 +22,7 @@ from aibridge_adapters.storage.errors import StorageConfigError, StorageNotOpene
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
 OLDEST_SERVER = 14
-"""Major version: in it `extract` became exact, and older ones get no fixes. https://www.postgresql.org/support/versioning/"""
+"""Major version: in it `extract` became exact, and older ones get no fixes any more."""
 CONNECT_LIMIT = 10.0
 """Longest time to connect, in seconds, whatever the number of addresses and the state of name servers."""
 
@@ -37,16 +37,17 @@ class Address:
     @property
     def shown(self) -> str:
         """For messages: host, port and database, no more."""
-        place = self.parameters.get("host") or self.parameters.get("hostaddr") or os.environ.get("PGHOST") or "localhost"
-        return f"{place}/{self.parameters.get('dbname') or os.environ.get('PGDATABASE') or ''}"
+        host, port, name = (
+            self.parameters.get(each) or os.environ.get(variable, "")
+            for each, variable in (("host", "PGHOST"), ("port", "PGPORT"), ("dbname", "PGDATABASE"))
+        )
+        return f"{host or 'localhost'}{':' if port else ''}{port}/{name}"
 
     async def connect(self) -> Connection:
         """A connection in autocommit mode. Raises psycopg.OperationalError."""
         try:
             async with asyncio.timeout(CONNECT_LIMIT):
-                return await psycopg.AsyncConnection.connect(
-                    **self.parameters, autocommit=True, prepare_threshold=None
-                )
+                return await psycopg.AsyncConnection.connect(**self.parameters, autocommit=True, prepare_threshold=None)
         except TimeoutError as error:
             raise psycopg.errors.ConnectionTimeout("connecting took too long") from error
 
@@ -85,14 +86,14 @@ def cut_off_after(connection: Connection, seconds: float) -> Iterator[None]:
 
     The server ends statements that take too long by itself; this is for a server, or a network, that says nothing.
     """
-    timer = asyncio.get_running_loop().call_later(seconds, _sever, connection)
+    timer = asyncio.get_running_loop().call_later(seconds, sever, connection)
     try:
         yield
     finally:
         timer.cancel()
 
 
-def _sever(connection: Connection) -> None:
+def sever(connection: Connection) -> None:
     """Shut the socket down under libpq, which then reads the end of the stream. Its own file descriptor stays open."""
     with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.pgconn.socket)) as twin:
         twin.shutdown(socket.SHUT_RDWR)

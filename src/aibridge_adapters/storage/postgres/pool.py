@@ -17,8 +17,8 @@ import anyio
 import psycopg
 from psycopg.pq import TransactionStatus
 
+from aibridge_adapters.storage.limits import Limits
 from aibridge_adapters.storage.postgres.connecting import Address, Connection, cut_off_after, in_words
-from aibridge_adapters.storage.postgres.limits import Limits
 from aibridge_core.errors import StoreUnavailable
 
 T = TypeVar("T")
@@ -128,7 +128,7 @@ class Pool:
 
     async def _give_back(self, connection: Connection, since: float) -> None:
         """Keep it for the next one, outside a transaction; close it if that is in doubt."""
-        state = connection.pgconn.transaction_status
+        state = TransactionStatus(connection.pgconn.transaction_status)
         if state in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
             state = await self._rolled_back(connection)
         if state != TransactionStatus.IDLE or self._closed or _now() - since > LIFETIME:
@@ -141,7 +141,7 @@ class Pool:
             await connection.execute("ROLLBACK")
         except psycopg.Error:
             return TransactionStatus.UNKNOWN
-        return connection.pgconn.transaction_status
+        return TransactionStatus(connection.pgconn.transaction_status)
 
     async def _drop_idle(self) -> None:
         while self._idle:

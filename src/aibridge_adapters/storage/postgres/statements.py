@@ -4,7 +4,7 @@ Belongs here: the SQL of the write side. Never: when it runs.
 """
 
 from aibridge_adapters.storage.postgres.columns import given, recordset
-from aibridge_adapters.storage.sqlite.rows import END_COLUMNS, START_COLUMNS, RecordTable
+from aibridge_adapters.storage.rows import END_COLUMNS, START_COLUMNS, RecordTable
 
 BEGIN_COLUMNS = (*START_COLUMNS, "owner")
 

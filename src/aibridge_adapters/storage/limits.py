@@ -1,4 +1,4 @@
-"""How long PostgreSQL may take, and how many connections are kept to it.
+"""How long a database server may take, and how many connections are kept to it.
 
 Belongs here: the numbers. Never: what happens when they are passed.
 """
@@ -17,8 +17,7 @@ class Limits:
     lock_timeout: float = 2.0
     """Longest wait of a statement for another transaction's lock."""
     patience: float = 1.0
-    """How long the start of an interception may take before its request is refused, and how long the database may be
-    away before whoever waits for an end is told."""
+    """How long a write is tried again when the connection breaks, before whoever waits for it is told."""
     farewell: float = 5.0
     """How long closing tries to write what still waits."""
 
