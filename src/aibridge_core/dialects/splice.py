@@ -9,10 +9,14 @@ Repeated names: decoders take the last one, so that one is edited and the others
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
+import msgspec
 from attrs import frozen
 
+_VALUES = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_LARGE = 4096
+"""From this many bytes on, a second look at the source pays."""
 _SPACE = re.compile(rb"[ \t\n\r]*+")
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _TOKEN = re.compile(_STRING + rb"|[\[\]{}]", re.DOTALL)
@@ -26,6 +30,8 @@ class Member:
     name: str
     start: int
     end: int
+    at: int
+    """Where the name begins."""
 
 
 def insert_member(source: bytes, name: str, value: bytes) -> bytes:
@@ -48,6 +54,20 @@ def set_member(source: bytes, path: Sequence[str], value: bytes) -> bytes:
         if not inside or source[at : member.end] == b"null":
             return source[:at] + _nested(inside, value) + source[member.end :]
     raise ValueError("an empty path names no member")
+
+
+def remove_member(source: bytes, name: str) -> bytes:
+    """Take every member of this name out of the object that `source` is. Raises ValueError if it isn't one."""
+    found = list(members(source))
+    for place, member in enumerate(found):
+        if member.name != name:
+            continue
+        if place + 1 < len(found):
+            start, end = member.at, found[place + 1].at
+        else:
+            start, end = (found[place - 1].end if place else member.at), member.end
+        return remove_member(source[:start] + source[end:], name)
+    return source
 
 
 def prepend_items(source: bytes, name: str, items: Sequence[bytes]) -> bytes:
@@ -76,6 +96,32 @@ def _with_items(source: bytes, name: str, items: Sequence[bytes], *, first: bool
     return source[: member.end - 1] + comma + text + source[member.end - 1 :]
 
 
+def map_items(source: bytes, name: str, change: Callable[[int, bytes], bytes]) -> bytes:
+    """Put `change(position, item)` in the place of each item of the list that the member `name` is, if there is one.
+
+    Raises ValueError if the member is something else than a list.
+    """
+    member = find_member(source, name)
+    if member is None or source[member.start : member.end] == b"null":
+        return source
+    pieces, done = [], 0
+    for position, (start, end) in enumerate(items(source, member.start)):
+        pieces += [source[done:start], change(position, source[start:end])]
+        done = end
+    return b"".join([*pieces, source[done:]])
+
+
+def items(source: bytes, at: int = 0) -> Iterator[tuple[int, int]]:
+    """Where the items of the list that begins at `at` stand (white space skipped). Raises ValueError if none does."""
+    position = _after_space(source, _expect(source, _after_space(source, at), b"["))
+    while source[position : position + 1] != b"]":
+        end = _value_end(source, position)
+        yield position, end
+        position = _after_space(source, end)
+        if source[position : position + 1] != b"]":
+            position = _after_space(source, _expect(source, position, b","))
+
+
 def find_member(source: bytes, name: str, at: int = 0) -> Member | None:
     """The last member of this name in the object that begins at `at`. Raises ValueError if none begins there."""
     found = None
@@ -88,11 +134,13 @@ def find_member(source: bytes, name: str, at: int = 0) -> Member | None:
 def members(source: bytes, at: int = 0) -> Iterator[Member]:
     """The members of the object that begins at `at` (white space skipped). Raises ValueError if none does."""
     position = _after_space(source, _expect(source, _after_space(source, at), b"{"))
+    values = _values(source) if at == 0 and len(source) >= _LARGE else {}
     while source[position : position + 1] != b"}":
-        name_end = _value_end(source, position)
+        begin, name_end = position, _value_end(source, position)
         start = _after_space(source, _expect(source, _after_space(source, name_end), b":"))
-        end = _value_end(source, start)
-        yield Member(_name(source[position:name_end]), start, end)
+        name = _name(source[begin:name_end])
+        end = _known_end(source, start, values.get(name)) or _value_end(source, start)
+        yield Member(name, start, end, begin)
         position = _after_space(source, end)
         if source[position : position + 1] != b"}":
             position = _after_space(source, _expect(source, position, b","))
@@ -109,6 +157,23 @@ def _nested(path: Sequence[str], value: bytes) -> bytes:
     for name in reversed(path):
         value = b"{" + json.dumps(name).encode() + b":" + value + b"}"
     return value
+
+
+def _values(source: bytes) -> Mapping[str, msgspec.Raw]:
+    """The members' texts by name, from a decoder that skips a conversation ten times faster than we can."""
+    try:
+        return _VALUES.decode(source)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+
+
+def _known_end(source: bytes, start: int, value: msgspec.Raw | None) -> int | None:
+    """Where a value ends that begins with this whole value; brackets and quotes end where they end, whatever follows.
+
+    Of repeated names the text may be another one's: then None.
+    """
+    text = bytes(value) if value is not None else b""
+    return start + len(text) if text[:1] in (b"{", b"[", b'"') and source.startswith(text, start) else None
 
 
 def _value_end(source: bytes, start: int) -> int:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from aibridge_core.dialects.splice import find_member, insert_member, members, set_member
+from aibridge_core.dialects.splice import find_member, insert_member, map_items, members, remove_member, set_member
 
 
 def test_a_first_member_is_put_before_the_others() -> None:
@@ -143,3 +143,55 @@ def _pairs(source: bytes) -> Pairs:
 
     json.loads(source, object_pairs_hook=keep)
     return seen
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (b'{"a":1, "b" : {"a":2} ,"c":3}', b'{"a":1, "c":3}'),
+        (b'{"b":1}', b"{}"),
+        (b'{ "b":1 , "c":3}', b'{ "c":3}'),
+        (b'{"a":1, "b":[1,2] }', b'{"a":1 }'),
+        (b'{"b":1,"b":2,"a":"b","b":3}', b'{"a":"b"}'),
+        (b'{"a":1}', b'{"a":1}'),
+    ],
+)
+def test_members_are_removed_with_their_comma(source: bytes, expected: bytes) -> None:
+    """All of that name, or the ones before would come to light."""
+    assert remove_member(source, "b") == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (b'{"l" : [ 1 , {"x":"]"},[]]}', b'{"l" : [ 0:1 , 1:{"x":"]"},2:[]]}'),
+        (b'{"l":[]}', b'{"l":[]}'),
+        (b'{"l":null}', b'{"l":null}'),
+        (b"{}", b"{}"),
+    ],
+)
+def test_items_of_a_list_are_replaced_where_they_stand(source: bytes, expected: bytes) -> None:
+    """Spaces and commas between them stay."""
+    assert map_items(source, "l", lambda position, item: b"%d:%s" % (position, item)) == expected
+
+
+def test_items_of_something_else() -> None:
+    """There are none to be replaced."""
+    with pytest.raises(ValueError, match="expected"):
+        map_items(b'{"l":{}}', "l", lambda position, item: item)
+
+
+@pytest.mark.parametrize("filling", ["x" * 5000, "\ud83d" * 1000, '"' * 5000])
+def test_large_sources_are_searched_by_a_faster_way_with_the_same_result(filling: str) -> None:
+    """Repeated names, too, whose values begin alike."""
+    text = json.dumps(filling).encode()
+    source = b'{"a":' + text + b',"n":12,"o":{"x":1},"n":1,"o":{"x":1,"y":2},"a":' + text[:-1] + b'z"}'
+    found = [(member.name, source[member.start : member.end]) for member in members(source)]
+    assert found == [
+        ("a", text),
+        ("n", b"12"),
+        ("o", b'{"x":1}'),
+        ("n", b"1"),
+        ("o", b'{"x":1,"y":2}'),
+        ("a", text[:-1] + b'z"'),
+    ]
