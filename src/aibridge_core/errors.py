@@ -15,7 +15,8 @@
     │  ├─ UpstreamUnreachable     502
     │  ├─ UpstreamTimeout         504
     │  ├─ UpstreamBroken          502  (an answer that broke off)
-    │  └─ UpstreamRefused         502  (an error status after a tool call, when the client's answer has begun)
+    │  ├─ UpstreamRefused         502  (an error status after a tool call, when the client's answer has begun)
+    │  └─ UnusableToolCall        502  (a call of an injected tool that can't be run, in place of an answer)
     └─ GatewayFault           our own
        ├─ RecordingFailed         503
        ├─ IdentityUnavailable     503
@@ -164,6 +165,12 @@ class UpstreamRefused(UpstreamFault):
     """A later turn of a tool loop was answered with an error status."""
 
     error_type = "server_error"
+
+
+class UnusableToolCall(UpstreamFault):
+    """The model called an injected tool with arguments that are not a JSON object. Asked again, it may do better."""
+
+    error_type = "unknown"
 
 
 class GatewayFault(BridgeError):

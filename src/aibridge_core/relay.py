@@ -9,7 +9,7 @@ from typing import Protocol
 from attrs import evolve, frozen
 
 from aibridge_core.actors import Actor
-from aibridge_core.dialects.api import CallTools, Interceptor, Observed, Relay, Step
+from aibridge_core.dialects.api import CallTools, Interceptor, Observed, Refused, Relay, Step
 from aibridge_core.encoded import EncodedAnswer, Undecodable
 from aibridge_core.errors import TurnLimitReached, UpstreamRefused
 from aibridge_core.headers import for_client
@@ -56,7 +56,7 @@ class RelayLoop:
     async def run(self, upstream: Upstream, request: UpstreamRequest) -> None:
         """Send the request, relay the answer, close the trail before its last piece goes out.
 
-        Raises TurnLimitReached, UpstreamRefused.
+        Raises TurnLimitReached, UpstreamRefused, and whatever the interceptor refuses the answer with.
         """
         await self._turn(upstream, request)
         turns = 1
@@ -97,6 +97,8 @@ class RelayLoop:
     async def _take(self, step: Step) -> None:
         if isinstance(step, CallTools):
             self._calls = step.calls
+        elif isinstance(step, Refused):
+            raise step.error
         elif isinstance(step, Relay):
             if step.last:
                 await self._trail.close(self._interceptor)

@@ -64,7 +64,14 @@ class CallTools:
     calls: Sequence[ToolCall]
 
 
-Step = Relay | Observed | Failed | CallTools
+@frozen
+class Refused:
+    """Nothing of the answer is the client's: it gets this error instead. Only of an answer that isn't a stream."""
+
+    error: BridgeError
+
+
+Step = Relay | Observed | Failed | CallTools | Refused
 
 
 class Interceptor(Protocol):
@@ -95,7 +102,7 @@ class Interceptor(Protocol):
     def end_turn(self, *, broken: bool = False) -> Sequence[Step]:
         """Its body is over. `broken`: it broke off, or nobody waits for the rest; what was seen comes as partial.
 
-        May hold one `CallTools`, the last step then: the answer goes on with another turn.
+        May hold one `CallTools`, the last step then: the answer goes on with another turn. Or one `Refused`, likewise.
         """
         ...
 

@@ -193,8 +193,11 @@ class StreamAnswer:
     def end(self, *, broken: bool) -> Sequence[Step]:
         if self._ended:
             return _NOTHING
+        return self._over(b"" if broken else self._read_rest(), broken=broken)
+
+    def _over(self, rest: bytes, *, broken: bool) -> Sequence[Step]:
+        """The stream is over without an event that ends it. `rest`: what of its end is for the client."""
         self._ended = not broken
-        rest = b"" if broken else self._read_rest()
         partial = broken or not self._reader.complete
         steps = list(self._facts(partial=partial))
         if partial and not broken and self._reader.failure is None:

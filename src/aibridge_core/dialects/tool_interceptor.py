@@ -9,7 +9,7 @@ from typing import Protocol
 
 import msgspec
 
-from aibridge_core.dialects.api import CallTools, Relay, RequestView, Step
+from aibridge_core.dialects.api import CallTools, Refused, Relay, RequestView, Step
 from aibridge_core.dialects.interceptor import (
     AnswerInterceptor,
     AnswerReader,
@@ -41,9 +41,24 @@ class ToolReader(AnswerReader, Protocol):
         """As `event`, for one that may have to look different to the client."""
         ...
 
-    def whole(self, data: bytes) -> bytes:
-        """What the client gets of a last turn that isn't a stream."""
+    def over(self) -> bytes:
+        """The stream is over, perhaps without an event that ends it: decide on the calls, if that isn't done.
+
+        Returns what was held back and is the client's.
+        """
         ...
+
+    def whole(self, data: bytes) -> bytes:
+        """What the client gets of a last turn that isn't a stream. Raises UnusableToolCall if that is an error."""
+        ...
+
+
+def rewritten(event: SseEvent, data: bytes, *, last: bool = False) -> Rewritten:
+    """An event with other data, else as it was written where that is possible."""
+    if event.data in event.raw:
+        return Rewritten(event.raw.replace(event.data, data, 1), last)
+    name = b"event: " + event.name + b"\n" if event.name else b""
+    return Rewritten(name + b"data: " + data.replace(b"\n", b"\ndata: ") + b"\n\n", last)
 
 
 class Turns(Protocol):
@@ -109,10 +124,20 @@ class _TurnStream(StreamAnswer):
                 kept.append(data)
         return (Relay(b"".join(kept)),) if kept else ()
 
-    def end(self, *, broken: bool) -> Sequence[Step]:
+    def _read_rest(self) -> bytes:
+        verdicts = [(event, self._turn.edited(event)) for event in self._scanner.close()]
+        shown = [
+            verdict.data if isinstance(verdict, Rewritten) else event.raw
+            for event, verdict in verdicts
+            if verdict is not Verdict.HIDE
+        ]
+        return b"".join([*shown, self._turn.over()])
+
+    def _over(self, rest: bytes, *, broken: bool) -> Sequence[Step]:
         if broken or not self._turn.calls:
-            return super().end(broken=broken)
-        return (*self._facts(partial=False), CallTools(self._turn.calls))
+            return super()._over(rest, broken=broken)
+        held = (Relay(rest),) if rest else ()
+        return (*held, *self._facts(partial=False), CallTools(self._turn.calls))
 
 
 class _TurnBody(BodyAnswer):
@@ -134,5 +159,9 @@ class _TurnBody(BodyAnswer):
             return (*facts, CallTools(self._turn.calls))
         if not self._held:
             return facts
-        whole = self._turn.whole(self._held) if not broken and self._status < 400 else self._held
-        return (*facts, Relay(whole, last=not broken))
+        if broken or self._status >= 400:
+            return (*facts, Relay(self._held, last=not broken))
+        try:
+            return (*facts, Relay(self._turn.whole(self._held), last=True))
+        except BridgeError as error:
+            return (*facts, Refused(error))

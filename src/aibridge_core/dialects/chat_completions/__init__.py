@@ -6,11 +6,15 @@ Belongs here: this dialect's face to the rest. What it reads is in `request.py` 
 from functools import partial
 
 import msgspec
+from attrs import evolve
 
 from aibridge_core.dialects.chat_completions.request import read_request
 from aibridge_core.dialects.chat_completions.response import ChatReader
+from aibridge_core.dialects.chat_completions.tools import offer, takes_tools
+from aibridge_core.dialects.chat_completions.turns import ChatTurns
 from aibridge_core.dialects.interceptor import AnswerInterceptor
 from aibridge_core.dialects.openai_errors import error_body, error_object
+from aibridge_core.dialects.tool_interceptor import ToolInterceptor
 from aibridge_core.errors import BridgeError
 from aibridge_core.tools import NO_TOOLS, Toolbox
 
@@ -23,9 +27,13 @@ class ChatCompletionsDialect:
     """A comment; the SSE standard makes every reader ignore it."""
 
     def intercept(self, body: bytes, toolbox: Toolbox = NO_TOOLS) -> AnswerInterceptor:
-        """Read a request. Raises MalformedRequest."""
+        """Read a request, and splice in the tools that its model is offered. Raises MalformedRequest, TooManyTools."""
         view = read_request(body)
         asked = view.body is not body
+        tools = toolbox.for_model(view.model)
+        if tools and takes_tools(body):
+            view = evolve(view, body=offer(view.body, tools))
+            return ToolInterceptor(request=view, voice=self, turns=ChatTurns(tools, voice=self, hide_usage=asked))
         return AnswerInterceptor(
             request=view, voice=self, new_reader=partial(ChatReader, hide_usage=asked), edits_answers=asked
         )

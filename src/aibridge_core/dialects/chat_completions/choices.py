@@ -3,7 +3,7 @@
 Belongs here: the many ways in which OpenAI-compatible providers send a call. Never: chunks, usage, errors.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -18,10 +18,12 @@ class Choice:
 
     def __init__(self) -> None:
         self.finished = False
+        self.touched: Sequence[Call] = ()
+        """For each tool call in the last delta, in order: the call that it is, or is a piece of."""
         self._reasoning: list[str] = []
-        self._calls: list[_Call] = []
-        self._by_index: dict[Any, _Call] = {}
-        self._legacy: _Call | None = None
+        self._calls: list[Call] = []
+        self._by_index: dict[Any, Call] = {}
+        self._legacy: Call | None = None
 
     def add(self, delta: Delta, *, whole: bool) -> None:
         """Take what a delta holds. `whole`: it is a complete message, so that every call in it is another one."""
@@ -29,12 +31,16 @@ class Choice:
         reasoning = delta.reasoning_content or delta.reasoning or delta.reasoning_text
         if reasoning and isinstance(reasoning, str):
             self._reasoning.append(reasoning)
-        for part in delta.tool_calls or ():
-            self._part(part, whole=whole)
+        self.touched = [self._part(part, whole=whole) for part in delta.tool_calls or ()]
         if delta.function_call:
             if self._legacy is None:
                 self._legacy = self._begin()
             self._legacy.add(delta.function_call)
+
+    @property
+    def begun(self) -> "Sequence[Call]":
+        """Its calls so far."""
+        return self._calls
 
     def thoughts(self, response_id: str, *, partial: bool) -> Iterator[ModelThought]:
         """Its reasoning, if it showed some."""
@@ -55,7 +61,7 @@ class Choice:
                     metadata=_mark(partial and not self.finished),
                 )
 
-    def _part(self, part: CallPart, *, whole: bool) -> None:
+    def _part(self, part: CallPart, *, whole: bool) -> "Call":
         function, call_id = part.function or part.custom, part.id
         numbered = type(part.index) is int
         call = self._by_index.get(part.index) if numbered else self._unnumbered(call_id)
@@ -67,23 +73,29 @@ class Choice:
             call.id = text_or(call_id)
         if function:
             call.add(function)
+        return call
 
-    def _unnumbered(self, call_id: Any) -> "_Call | None":
+    def _unnumbered(self, call_id: Any) -> "Call | None":
         """The call that a fragment without an index goes on with: that of its id, else the last one."""
         same = next((call for call in self._calls if call_id and call.id == call_id), None)
         return same or (self._calls[-1] if self._calls else None)
 
-    def _begin(self) -> "_Call":
-        call = _Call()
+    def _begin(self) -> "Call":
+        call = Call()
         self._calls.append(call)
         return call
 
 
-class _Call:
+class Call:
+    """A tool call, as far as it has come."""
+
     def __init__(self) -> None:
         self.id = ""
         self.name = ""
         self.arguments: list[str] = []
+        """Pieces of their text."""
+        self.beside: dict[str, Any] = {}
+        """Members that only its provider knows."""
 
     def names_another(self, function: FunctionPart | None) -> bool:
         """Whether a fragment with another id than this call's begins a call of its own.

@@ -145,6 +145,10 @@ class MessagesTurnReader(MessagesReader):
             return Rewritten(b"event: error\ndata: " + _error(self.failure.message) + b"\n\n", last=True)
         return Rewritten(self._held + event.raw, last=True)
 
+    def over(self) -> bytes:
+        """A message without its `message_stop` isn't complete: nothing is decided, nothing is the client's."""
+        return b""
+
     def _settle(self, ours: Sequence[ToolUsage]) -> None:
         """Decide what becomes of the calls of ours in a message that is complete."""
         whole = all(isinstance(try_read_any(call.arguments.encode() or b"{}"), dict) for call in ours)

@@ -4,11 +4,15 @@ Belongs here: this dialect's face to the rest. What it reads is in `request.py` 
 """
 
 import msgspec
+from attrs import evolve
 
 from aibridge_core.dialects.interceptor import AnswerInterceptor
 from aibridge_core.dialects.openai_errors import error_body, error_object
 from aibridge_core.dialects.responses.request import read_request
 from aibridge_core.dialects.responses.response import ResponsesReader
+from aibridge_core.dialects.responses.tools import offer
+from aibridge_core.dialects.responses.turns import ResponsesTurns
+from aibridge_core.dialects.tool_interceptor import ToolInterceptor
 from aibridge_core.errors import BridgeError
 from aibridge_core.tools import NO_TOOLS, Toolbox
 
@@ -21,8 +25,15 @@ class ResponsesDialect:
     """A comment; the SSE standard makes every reader ignore it."""
 
     def intercept(self, body: bytes, toolbox: Toolbox = NO_TOOLS) -> AnswerInterceptor:
-        """Read a request. Raises MalformedRequest, and NotSupported for background requests."""
-        return AnswerInterceptor(request=read_request(body), voice=self, new_reader=ResponsesReader)
+        """Read a request, and splice in the tools that its model is offered.
+
+        Raises MalformedRequest, TooManyTools, and NotSupported for background requests.
+        """
+        request = read_request(body)
+        if tools := toolbox.for_model(request.model):
+            request = evolve(request, body=offer(body, tools))
+            return ToolInterceptor(request=request, voice=self, turns=ResponsesTurns(tools, voice=self))
+        return AnswerInterceptor(request=request, voice=self, new_reader=ResponsesReader)
 
     def refuse(self, error: BridgeError) -> bytes:
         """`{"error": {...}}`."""

@@ -1,7 +1,7 @@
 """What the gateway needs to know of a Responses request.
 
-Belongs here: where this API keeps model, prompt and tool results. Never: the answer, or an edit: bodies go upstream
-as they came. Source: OpenAI's API reference, "Create a model response".
+Belongs here: where this API keeps model, prompt and tool results. Never: the answer, or an edit.
+Source: OpenAI's API reference, "Create a model response".
 """
 
 from collections.abc import Sequence
