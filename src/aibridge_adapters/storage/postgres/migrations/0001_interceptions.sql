@@ -83,7 +83,7 @@ CREATE TABLE tool_usages (
     interception_id uuid NOT NULL REFERENCES interceptions (id) ON DELETE CASCADE,
     id uuid NOT NULL,
     provider_response_id text NOT NULL,
-    provider_tool_call_id text NOT NULL,
+    provider_tool_call_id text COLLATE "C" NOT NULL,
     provider_item_id text NOT NULL,
     server_url text NOT NULL,
     tool text NOT NULL,
