@@ -3,6 +3,7 @@
 Belongs here: frozen values, ready to use. Never: environment, files or flags.
 """
 
+import re
 from pathlib import Path
 
 import platformdirs
@@ -35,6 +36,50 @@ class Timeouts:
     """Longest silence inside a stream."""
 
 
+EVERYBODY = "*"
+"""Among users: all of them."""
+
+
+@frozen(kw_only=True)
+class McpServerSettings:
+    """One MCP server whose tools are injected."""
+
+    name: str
+    """As that of a provider, unique; part of the names that models see."""
+    url: str
+    tool_allow: re.Pattern[str] | None = None
+    """Only tools in whose name it is found are injected."""
+    tool_deny: re.Pattern[str] | None = None
+    """Tools in whose name it is found are not, even if they are allowed."""
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    token: str = field(default="", repr=False)
+    """Sent as `Authorization: Bearer ...`."""
+    timeout: float = 60.0
+    """Of one tool call, in seconds."""
+    users: tuple[str, ...] = (EVERYBODY,)
+    """Usernames of those who get its tools."""
+
+
+@frozen(kw_only=True)
+class ToolSettings:
+    """How injected tools are listed and run, for all servers."""
+
+    users: tuple[str, ...] = (EVERYBODY,)
+    """Who gets the tools of servers that don't say it themselves."""
+    timeout: float = 60.0
+    """Of one tool call, in seconds, on servers that don't say it themselves."""
+    connect_timeout: float = 5.0
+    """Longest time to connect to a server and list its tools, in seconds; the most that a request waits for it."""
+    list_ttl: float = 900.0
+    """How long a list of tools counts as fresh, in seconds; a server nobody used for so long is disconnected."""
+    max_turns: int = 16
+    """How many answers of a model one request may take."""
+    max_result: int = 1024 * 1024
+    """Most of one tool's result that a model gets, in bytes."""
+    skip_models: re.Pattern[str] = re.compile("haiku")
+    """Models that get no tools, by a search in their names."""
+
+
 @frozen(kw_only=True)
 class Settings:
     """Everything that `aibridge serve` can be told. Library users construct it; the defaults are the server's."""
@@ -43,6 +88,8 @@ class Settings:
     database_url: str = ""
     """`sqlite:///PATH` or `sqlite:///:memory:`; empty means a file in the user's data folder."""
     providers: tuple[ProviderSettings, ...] = ()
+    mcp: tuple[McpServerSettings, ...] = ()
+    tools: ToolSettings = Factory(ToolSettings)
     bootstrap_admin_token: str = field(default="", repr=False)
     allow_byok: bool = True
     max_body: int = 32 * 1024 * 1024
