@@ -10,6 +10,8 @@ from aibridge_adapters.cli.safe_text import safe, safe_json
 from aibridge_adapters.config_sources import Entry, Loaded
 
 _UNSET = "-"
+_LISTS = ("providers.", "mcp.")
+"""Keys that are lists of tables in the file, one for each name."""
 
 
 def as_text(loaded: Loaded) -> str:
@@ -38,14 +40,14 @@ def as_json(loaded: Loaded) -> str:
 def as_toml(loaded: Loaded) -> str:
     """A file that gives these settings again; secrets and what isn't set stand in it as comments."""
     plain = [e for e in loaded.entries if "." not in e.key]
-    tables = [e for e in loaded.entries if "." in e.key and not e.key.startswith("providers.")]
-    providers = [e for e in loaded.entries if e.key.startswith("providers.")]
+    tables = [e for e in loaded.entries if "." in e.key and not e.key.startswith(_LISTS)]
     lines = [_line(e.key, e) for e in plain]
     for table in _parents(tables):
         lines += ["", f"[{table}]", *(_line(e.key.removeprefix(f"{table}."), e) for e in _below(table, tables))]
-    for parent in _parents(providers):
-        lines += ["", "[[providers]]", f"name = {_quoted(parent.removeprefix('providers.'))}"]
-        lines += [_line(e.key.removeprefix(f"{parent}."), e) for e in _below(parent, providers)]
+    for parent in _parents([e for e in loaded.entries if e.key.startswith(_LISTS)]):
+        kind, _, name = parent.partition(".")
+        lines += ["", f"[[{kind}]]", f"name = {_quoted(name)}"]
+        lines += [_line(e.key.removeprefix(f"{parent}."), e) for e in _below(parent, loaded.entries)]
     return "\n".join(lines)
 
 

@@ -22,16 +22,16 @@ from aibridge_adapters.config_sources.report import Report, quoted
 
 @frozen(kw_only=True)
 class Group:
-    """Everything that one source says about one provider."""
+    """Everything that one source says about one provider, or about one MCP server."""
 
     place: str
     """Names the group in messages, e.g. `AIBRIDGE_PROVIDER_0`."""
     type_place: str
-    """Where its type stands, or should stand."""
+    """Where its type stands, or should stand; of an MCP server, its name."""
     short: bool = False
     """Made of variables such as `ANTHROPIC_KEY` instead of a group of their own."""
     fields: Mapping[str, Given] = field(repr=False)
-    """By the names of `provider_types.FIELDS`, and those without effect."""
+    """By the names of `provider_types.FIELDS` and those without effect, or by those of `mcp_fields.MCP_FIELDS`."""
 
 
 @frozen(kw_only=True)
@@ -41,6 +41,9 @@ class SourceValues:
     settings: Mapping[str, Sequence[Given]] = field(factory=dict)
     """By setting key; several if the source has several names for it."""
     groups: Sequence[Group] = ()
+    """Of providers."""
+    mcp: Sequence[Group] = ()
+    """Of MCP servers."""
 
 
 @frozen(kw_only=True)

@@ -1,12 +1,13 @@
 """`aibridge.toml` as a source. Belongs here: reading TOML and finding our keys in it. Never: which file it is."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from attrs import Factory, define
 
 from aibridge_adapters.config_sources.drafts import Group, SourceValues, shorthand_groups
+from aibridge_adapters.config_sources.mcp_fields import MCP_FIELDS
 from aibridge_adapters.config_sources.names import dormant, no_effect, unknown
 from aibridge_adapters.config_sources.origins import Given, Origin, Source
 from aibridge_adapters.config_sources.provider_types import DORMANT_FIELD, FIELDS
@@ -19,6 +20,8 @@ _SHORTHANDS = {
     f"{owner}_{part}": (owner, part) for owner in ("anthropic", "openai") for part in ("key", "key_file", "base_url")
 }
 
+_PATH_FIELDS = ("key_file", "token_file")
+
 
 def read_file(path: Path | None, report: Report) -> SourceValues:
     """What the file says; keys nobody knows are reported. No file says nothing."""
@@ -26,7 +29,9 @@ def read_file(path: Path | None, report: Report) -> SourceValues:
         return SourceValues()
     reader = _Reader(path=path, report=report)
     reader.take_all(_parsed(path, report))
-    return SourceValues(settings=reader.settings, groups=[*reader.groups, *shorthand_groups(reader.shorthands)])
+    return SourceValues(
+        settings=reader.settings, groups=[*reader.groups, *shorthand_groups(reader.shorthands)], mcp=reader.mcp
+    )
 
 
 def _parsed(path: Path, report: Report) -> Mapping[str, object]:
@@ -47,13 +52,16 @@ class _Reader:
     report: Report
     settings: dict[str, list[Given]] = Factory(dict)
     groups: list[Group] = Factory(list)
+    mcp: list[Group] = Factory(list)
     shorthands: dict[str, dict[str, Given]] = Factory(dict)
 
     def take_all(self, document: Mapping[str, object]) -> None:
         """Sort every key of the file."""
         for key, value in document.items():
             if key == "providers":
-                self._take_providers(value)
+                self._take_tables(key, value, self._take_provider)
+            elif key == "mcp":
+                self._take_tables(key, value, self._take_mcp)
             elif key in _TABLES and isinstance(value, dict):
                 for inner, inner_value in value.items():
                     self._take(f"{key}.{inner}", inner_value)
@@ -83,31 +91,42 @@ class _Reader:
             if warning := no_effect(where, row, value):
                 self.report.warn(warning)
         else:
-            self.report.unknown(unknown(where, key, [*BY_KEY, *_SECRET_FILES, *_SHORTHANDS, "providers"]))
+            self.report.unknown(unknown(where, key, [*BY_KEY, *_SECRET_FILES, *_SHORTHANDS, "providers", "mcp"]))
 
-    def _take_providers(self, value: object) -> None:
+    def _take_tables(self, key: str, value: object, take: Callable[[str, Mapping[str, object]], None]) -> None:
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-            self.report.refuse(f"{self.path}: providers is not a list of tables; allowed: [[providers]] for each")
+            self.report.refuse(f"{self.path}: {key} is not a list of tables; allowed: [[{key}]] for each")
             return
         for number, item in enumerate(value):
-            self._take_provider(f"providers[{number}]", item)
+            take(f"{key}[{number}]", item)
 
     def _take_provider(self, place: str, item: Mapping[str, object]) -> None:
+        fields = self._fields(place, item, lambda key: key in FIELDS or bool(DORMANT_FIELD.fullmatch(key)), FIELDS)
+        place = f"{self.path}: {place}"
+        self.groups.append(Group(place=place, type_place=f"{place}.type", fields=fields))
+
+    def _take_mcp(self, place: str, item: Mapping[str, object]) -> None:
+        fields = self._fields(place, item, MCP_FIELDS.__contains__, MCP_FIELDS)
+        place = f"{self.path}: {place}"
+        self.mcp.append(Group(place=place, type_place=f"{place}.name", fields=fields))
+
+    def _fields(
+        self, place: str, item: Mapping[str, object], known: Callable[[str], bool], names: Iterable[str]
+    ) -> dict[str, Given]:
         fields = {}
         for key, value in item.items():
             given = self._given(f"{place}.{key}", value)
-            if key not in FIELDS and not DORMANT_FIELD.fullmatch(key):
-                self.report.unknown(unknown(given.origin.name, key, FIELDS))
+            if not known(key):
+                self.report.unknown(unknown(given.origin.name, key, names))
             elif value != "":
                 fields[key] = self._field(key, given)
-        place = f"{self.path}: {place}"
-        self.groups.append(Group(place=place, type_place=f"{place}.type", fields=fields))
+        return fields
 
     def _given(self, key: str, value: object) -> Given:
         return Given(raw=value, origin=Origin(source=Source.FILE, name=f"{self.path}: {key}"))
 
     def _field(self, name: str, given: Given) -> Given:
-        return Given(raw=self._beside(given.raw), origin=given.origin) if name == "key_file" else given
+        return Given(raw=self._beside(given.raw), origin=given.origin) if name in _PATH_FIELDS else given
 
     def _beside(self, value: object) -> object:
         """A relative path counts from the folder of the file, wherever the gateway is started."""

@@ -15,6 +15,7 @@ from aibridge_adapters.config_sources.entries import Entry, entry
 from aibridge_adapters.config_sources.environment import read_environment
 from aibridge_adapters.config_sources.file import read_file
 from aibridge_adapters.config_sources.flags import read_flags
+from aibridge_adapters.config_sources.mcp import ResolvedMcp, resolve_mcp
 from aibridge_adapters.config_sources.origins import DEFAULT, Given, Origin
 from aibridge_adapters.config_sources.providers import Resolved, resolve_providers
 from aibridge_adapters.config_sources.report import Report
@@ -65,14 +66,20 @@ def load_settings(
     values = [_resolved(setting, (from_flags, from_environment, from_file), report) for setting in SETTINGS]
     values = [_with_database(value, data_folder) for value in values]
     providers = resolve_providers(from_environment, from_file, environ, report)
+    plain = _settings(values)
+    mcp = resolve_mcp(from_environment, from_file, plain.tools, report)
     _check_tls(values, report)
     _check_credentials(values, providers, report)
     report.raise_problems()
     return Loaded(
-        settings=_settings(values, providers),
+        settings=evolve(
+            plain,
+            providers=tuple(provider.settings for provider in providers),
+            mcp=tuple(server.settings for server in mcp),
+        ),
         warnings=tuple(report.warnings),
         notes=tuple(report.notes),
-        entries=tuple(_entries(values, providers)),
+        entries=tuple(_entries(values, [*providers, *mcp])),
         file=file,
     )
 
@@ -118,8 +125,8 @@ def _check_credentials(values: Sequence[_Value], providers: Sequence[Resolved], 
         report.warn(f'provider "{name}" has no key and allow_byok is off: all its requests will be refused')
 
 
-def _settings(values: Sequence[_Value], providers: Sequence[Resolved]) -> Settings:
-    fields: dict[str, Any] = {"providers": tuple(provider.settings for provider in providers)}
+def _settings(values: Sequence[_Value]) -> Settings:
+    fields: dict[str, Any] = {}
     tables: dict[str, dict[str, Any]] = {}
     for value in values:
         table, _, name = value.setting.key.rpartition(".")
@@ -130,6 +137,6 @@ def _settings(values: Sequence[_Value], providers: Sequence[Resolved]) -> Settin
     return evolve(defaults, **fields)
 
 
-def _entries(values: Sequence[_Value], providers: Sequence[Resolved]) -> list[Entry]:
+def _entries(values: Sequence[_Value], groups: Sequence[Resolved | ResolvedMcp]) -> list[Entry]:
     plain = [entry(value.setting.key, value.setting.kind, value.value, value.origin) for value in values]
-    return plain + [line for provider in providers for line in provider.entries()]
+    return plain + [line for group in groups for line in group.entries()]

@@ -58,8 +58,11 @@ DORMANT = (
     Dormant(r"SEND_ACTOR_HEADERS", "`SEND_ACTOR_HEADERS`", "providers are not told who asks"),
     Dormant(r"CIRCUIT_BREAKER_\w+", "`CIRCUIT_BREAKER_*`", "there is no circuit breaker"),
     Dormant(r"BEDROCK_\w+", "`BEDROCK_*`", "Amazon Bedrock is not served"),
-    Dormant(r"MCP(_\d+_\w+)?", "`MCP_<N>_*`", "no MCP tools are injected"),
-    Dormant(r"INJECT_CODER_MCP_TOOLS", "`INJECT_CODER_MCP_TOOLS`", "no MCP tools are injected"),
+    Dormant(
+        r"INJECT_CODER_MCP_TOOLS",
+        "`INJECT_CODER_MCP_TOOLS`",
+        "there is no server of its own; MCP servers are named by `MCP_<N>_*`",
+    ),
     Dormant(r"PROMETHEUS_\w+", "`PROMETHEUS_*`", "there are no metrics"),
     Dormant(r"TRACE_\w+", "`TRACE_*`", "there are no traces"),
     Dormant(r"(API_)?DUMP_DIR", "`DUMP_DIR`, `API_DUMP_DIR`", "exchanges are not dumped"),

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from aibridge_adapters.config_sources.mcp_fields import MCP_FIELDS
 from aibridge_adapters.config_sources.names import DORMANT, OWN_PREFIX
 from aibridge_adapters.config_sources.provider_types import FIELDS, PROVIDER_TYPES, RESERVED_NAMES
 from aibridge_adapters.config_sources.table import SETTINGS, Setting
@@ -51,6 +52,11 @@ def _provider_fields() -> str:
     return _table(("File key", "Environment", "Meaning"), rows)
 
 
+def _mcp_fields() -> str:
+    rows = ((f"`{row.name}`", f"`{OWN_PREFIX}MCP_<N>_{row.variable}`", row.meaning) for row in MCP_FIELDS.values())
+    return _table(("File key", "Environment", "Meaning"), rows)
+
+
 def _provider_types() -> str:
     rows = (
         (
@@ -90,6 +96,7 @@ _TABLES: dict[str, Callable[[], str]] = {
     "provider_fields": _provider_fields,
     "provider_types": _provider_types,
     "reserved_names": _reserved_names,
+    "mcp_fields": _mcp_fields,
     "dormant": _dormant,
 }
 

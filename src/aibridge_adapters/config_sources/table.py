@@ -9,7 +9,7 @@ from functools import reduce
 from attrs import frozen
 
 from aibridge_adapters.config import Settings
-from aibridge_adapters.config_sources import kinds
+from aibridge_adapters.config_sources import kinds, mcp_kinds
 from aibridge_adapters.config_sources.kinds import Kind
 
 
@@ -122,6 +122,53 @@ SETTINGS = (
         kind=kinds.DURATION,
         unit="seconds",
         meaning="How long running answers may go on after SIGTERM.",
+    ),
+    Setting(
+        key="tools.users",
+        name="mcp_users",
+        kind=mcp_kinds.USERS,
+        meaning="Who gets the tools of MCP servers that don't say it themselves.",
+    ),
+    Setting(
+        key="tools.timeout",
+        name="mcp_timeout",
+        kind=mcp_kinds.LIMIT,
+        unit="seconds",
+        meaning="Longest time of one tool call, on MCP servers that don't say it themselves; then it is cancelled.",
+    ),
+    Setting(
+        key="tools.connect_timeout",
+        name="mcp_connect_timeout",
+        kind=mcp_kinds.LIMIT,
+        unit="seconds",
+        meaning="Longest time to connect to an MCP server and list its tools: the most that a request waits for one.",
+    ),
+    Setting(
+        key="tools.list_ttl",
+        name="mcp_list_ttl",
+        kind=mcp_kinds.LIMIT,
+        unit="seconds",
+        meaning="How long a list of tools counts as fresh. A server that nobody used for so long is disconnected.",
+    ),
+    Setting(
+        key="tools.max_turns",
+        name="mcp_max_turns",
+        kind=mcp_kinds.TURNS,
+        meaning="How many answers of the model one request may take while it calls injected tools.",
+    ),
+    Setting(
+        key="tools.max_result",
+        name="mcp_max_result",
+        kind=mcp_kinds.RESULT_SIZE,
+        unit="bytes",
+        meaning="Most of one tool's result that the model gets: longer text is cut, larger binary content left out.",
+    ),
+    Setting(
+        key="tools.skip_models",
+        name="mcp_skip_models",
+        kind=mcp_kinds.PATTERN,
+        meaning="Models in whose name this is found get no tools: small ones, which agents use for chores. "
+        "`(?!)` is found in none.",
     ),
     Setting(
         key="tls_cert_file",

@@ -1,5 +1,6 @@
 """Which source wins, which names count, and what is said about the rest."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,13 @@ EXAMPLES = {
     "timeouts.stream_idle": ("0", 0.0),
     "keep_alive_interval": ("0.5", 0.5),
     "shutdown_timeout": ("1m", 60.0),
+    "tools.users": ("ann, bob", ("ann", "bob")),
+    "tools.timeout": ("30s", 30.0),
+    "tools.connect_timeout": ("2s", 2.0),
+    "tools.list_ttl": ("1h", 3600.0),
+    "tools.max_turns": ("4", 4),
+    "tools.max_result": ("2MiB", 2**21),
+    "tools.skip_models": ("mini|nano", re.compile("mini|nano")),
     "tls_cert_file": ("pem", None),
     "tls_key_file": ("pem", None),
     "ca_bundle": ("pem", None),
@@ -263,7 +271,7 @@ def test_variables_of_others_are_nobodys_business(load, environ):
 
 DORMANT = [
     "RETENTION", "MAX_RPS", "RATE_LIMIT", "MAX_CONCURRENT", "MAX_CONCURRENCY", "STRUCTURED_LOGGING", "STRUCTURED_LOGS",
-    "SEND_ACTOR_HEADERS", "CIRCUIT_BREAKER_ENABLED", "CIRCUIT_BREAKER_INTERVAL", "MCP_0_NAME", "MCP_12_TOOL_DENY_REGEX",
+    "SEND_ACTOR_HEADERS", "CIRCUIT_BREAKER_ENABLED", "CIRCUIT_BREAKER_INTERVAL",
     "INJECT_CODER_MCP_TOOLS", "PROMETHEUS_ADDRESS", "TRACE_ENABLE", "DUMP_DIR", "PROXY_ENABLED",
 ]  # fmt: skip
 
@@ -283,11 +291,11 @@ def test_dormant_names_in_the_file_and_without_a_prefix_warn_too(load):
     """File keys are the same names in lower case; tracing and metrics have five names of their own."""
     loaded = load(
         {"CODER_TRACE_ENABLE": "true", "CODER_PROMETHEUS_ADDRESS": "x"},
-        'retention = "60d"\n[[mcp]]\nname = "x"\n',
+        'retention = "60d"\ninject_coder_mcp_tools = true\n',
         strict=True,
     )
     assert [warning.partition(" is known")[0].rpartition(" ")[2] for warning in loaded.warnings] == [
-        "CODER_PROMETHEUS_ADDRESS", "CODER_TRACE_ENABLE", "retention", "mcp",
+        "CODER_PROMETHEUS_ADDRESS", "CODER_TRACE_ENABLE", "retention", "inject_coder_mcp_tools",
     ]  # fmt: skip
 
 
