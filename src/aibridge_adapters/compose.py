@@ -6,7 +6,7 @@ Belongs here: building and closing things in order. Never: logic that could live
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 
 import anyio
 from attrs import frozen
@@ -20,15 +20,18 @@ from aibridge_adapters.http.server import serve, stop_on_signal
 from aibridge_adapters.identity.authenticator import StoredAuthenticator
 from aibridge_adapters.identity.bootstrap import ensure_bootstrap_admin
 from aibridge_adapters.identity.users import Users
+from aibridge_adapters.mcp import open_servers
+from aibridge_adapters.mcp.events import Counters, write_log
 from aibridge_adapters.recording import ShieldedRecorder
 from aibridge_adapters.storage import Storage, open_storage
 from aibridge_adapters.upstream.httpx_upstream import HttpxUpstream
 from aibridge_core.bridge import Bridge
 from aibridge_core.errors import StoreError
 from aibridge_core.passthrough import Passthrough
-from aibridge_core.ports import Authenticator, Clock, Leases, Recorder, Upstream
+from aibridge_core.ports import Authenticator, Clock, Leases, Recorder, ToolServers, Upstream
 from aibridge_core.providers.registry import provider
 from aibridge_core.routing import Router
+from aibridge_core.tools import NoToolServers
 
 HEARTBEAT = 5.0
 """Seconds between two signs of life of this process in the database."""
@@ -45,6 +48,8 @@ class Gateway:
     asgi: GatewayApp
     storage: Storage
     users: Users
+    mcp_counters: Counters
+    """What happened between the gateway and its MCP servers."""
 
 
 @asynccontextmanager
@@ -55,6 +60,7 @@ async def gateway(
     recorder: Recorder | None = None,
     storage: Storage | None = None,
     upstream: Upstream | None = None,
+    tools: ToolServers | None = None,
     clock: Clock | None = None,
 ) -> AsyncIterator[Gateway]:
     """Build a gateway from settings; each part can be replaced by your own implementation of its port.
@@ -68,6 +74,9 @@ async def gateway(
             storage = await stack.enter_async_context(open_storage(url, clock=clock, owner=new_id()))
         if upstream is None:
             upstream = await stack.enter_async_context(HttpxUpstream(settings.timeouts, ca_bundle=settings.ca_bundle))
+        counters = Counters()
+        if tools is None:
+            tools = await stack.enter_async_context(_tool_servers(settings, clock, counters))
         users = Users(storage.identity, clock, new_id)
         chores: list[Callable[[], Awaitable[None]]] = [_lease_keeper(storage.leases, clock)]
         if authenticator is None:
@@ -83,13 +92,14 @@ async def gateway(
             storage=storage,
             users=users,
             upstream=upstream,
+            tools=tools,
             clock=clock,
         )
         for chore in chores:
             await chore()
         stack.push_async_callback(storage.leases.release)
         await stack.enter_async_context(_housekeeping(chores))
-        yield Gateway(asgi=app, storage=storage, users=users)
+        yield Gateway(asgi=app, storage=storage, users=users, mcp_counters=counters)
 
 
 async def run_server(
@@ -131,6 +141,7 @@ def _app(
     storage: Storage,
     users: Users,
     upstream: Upstream,
+    tools: ToolServers,
     clock: Clock,
 ) -> GatewayApp:
     codings = Codings()
@@ -142,6 +153,8 @@ def _app(
         clock=clock,
         new_id=new_id,
         max_body=settings.max_body,
+        tools=tools,
+        max_turns=settings.tools.max_turns,
     )
     rest = rest_app(
         store=storage.store,
@@ -162,6 +175,14 @@ def _app(
         allow_byok=settings.allow_byok,
         max_body=settings.max_body,
         keep_alive_interval=settings.keep_alive_interval,
+    )
+
+
+def _tool_servers(settings: Settings, clock: Clock, counters: Counters) -> AbstractAsyncContextManager[ToolServers]:
+    if not settings.mcp:
+        return nullcontext(NoToolServers())
+    return open_servers(
+        settings.mcp, settings.tools, clock=clock, ca_bundle=settings.ca_bundle, listeners=(counters, write_log)
     )
 
 

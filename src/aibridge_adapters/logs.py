@@ -50,3 +50,5 @@ def configure_logging(*, level: str, form: str, stream: TextIO | None = None) ->
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("aibridge").setLevel(level.upper())
+    # Its lines quote what servers answer. What goes wrong reaches us as an error, and is logged without that.
+    logging.getLogger("mcp").setLevel(logging.CRITICAL + 1)

@@ -20,6 +20,7 @@ _COMMANDS = {
     "users": "aibridge_adapters.cli.user_commands:users",
     "tokens": "aibridge_adapters.cli.token_commands:tokens",
     "interceptions": "aibridge_adapters.cli.interception_commands:interceptions",
+    "mcp": "aibridge_adapters.cli.mcp_commands:mcp",
     "config": "aibridge_adapters.cli.config_commands:config",
     "completion": "aibridge_adapters.cli.completion_command:completion",
 }

@@ -24,6 +24,7 @@ from aibridge_adapters.config import Settings
 from aibridge_adapters.config_sources import Loaded
 from aibridge_adapters.http.server import ListenError
 from aibridge_adapters.logs import configure_logging
+from aibridge_adapters.mcp import McpNotInstalled
 from aibridge_adapters.storage import StorageError, open_storage
 
 _log = logging.getLogger("aibridge")
@@ -45,7 +46,7 @@ def serve(**flags: Any) -> None:
     configure_logging(level=loaded.settings.log_level, form=loaded.settings.log_format)
     for warning in loaded.warnings:
         _log.warning("%s", warning)
-    with failures_in_words(ListenError, StorageError):
+    with failures_in_words(ListenError, StorageError, McpNotInstalled):
         anyio.run(_serve, loaded)
 
 
