@@ -5,14 +5,13 @@ import subprocess
 import sys
 
 import anyio
-import anyio.to_process
 import pytest
 from attrs import evolve
 
 from aibridge_adapters.compose import gateway
 from aibridge_adapters.config import McpServerSettings, Settings
 from aibridge_adapters.mcp import McpNotInstalled
-from integration.mcp.test_servers_that_fail import nobody_listens
+from integration.mcp.using import nobody_listens
 from support.mcp_server import tool_server
 
 pytestmark = pytest.mark.anyio

@@ -3,7 +3,7 @@
 import pytest
 
 from aibridge_adapters.config import McpServerSettings, Settings, ToolSettings
-from aibridge_adapters.config_sources import Loaded, load_settings
+from aibridge_adapters.config_sources import ConfigError, Loaded, load_settings
 
 ONE = {"AIBRIDGE_MCP_0_NAME": "wiki", "AIBRIDGE_MCP_0_URL": "https://wiki.example/mcp"}
 
@@ -17,8 +17,6 @@ def load(environ: dict[str, str], tmp_path=None, toml: str | None = None) -> Loa
 
 
 def problems(environ: dict[str, str]) -> str:
-    from aibridge_adapters.config_sources import ConfigError
-
     with pytest.raises(ConfigError) as refused:
         load(environ)
     return "\n".join(refused.value.problems)

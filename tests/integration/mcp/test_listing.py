@@ -8,6 +8,7 @@ from attrs import evolve
 
 from aibridge_adapters.config import McpServerSettings
 from aibridge_adapters.mcp.events import Connected, Listed, Rested
+from aibridge_core.tools import ToolCall
 from integration.mcp.using import ANN, BOB, POLICY, using
 from support.mcp_server import tool_server
 
@@ -114,15 +115,9 @@ async def test_users_get_the_servers_that_are_meant_for_them() -> None:
             assert {tool.server for tool in of_bob.tools} == {"one", "secret"}
             assert len(of_bob.tools) == 2 * len(of_ann.tools)
             stolen = next(tool for tool in of_bob.tools if tool.id == "bmcp_secret_echo")
-            await forged_call(use, stolen)
+            (result,) = await use.servers.call(ANN, [ToolCall(tool=stolen, call_id="c", arguments="")])
+            assert result.error == "ann has no MCP server secret"
             assert "tools/call" not in second.methods()
-
-
-async def forged_call(use, stolen) -> None:
-    from aibridge_core.tools import ToolCall
-
-    (result,) = await use.servers.call(ANN, [ToolCall(tool=stolen, call_id="c", arguments="")])
-    assert result.error == "ann has no MCP server secret"
 
 
 async def test_models_that_get_no_tools() -> None:

@@ -1,25 +1,16 @@
 """Servers that are down, slow, restarted, or refuse us."""
 
 import logging
-import socket
 
 import anyio
 import pytest
 from attrs import evolve
 
-from aibridge_adapters.config import McpServerSettings
 from aibridge_adapters.mcp.events import Connected, WarmedUp, write_log
-from integration.mcp.using import ANN, POLICY, using
+from integration.mcp.using import ANN, POLICY, nobody_listens, using
 from support.mcp_server import tool_server
 
 pytestmark = pytest.mark.anyio
-
-
-def nobody_listens() -> McpServerSettings:
-    """A server at an address where nothing is."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    return McpServerSettings(name="dead", url=f"http://127.0.0.1:{port}/mcp")
 
 
 async def test_a_dead_server_is_left_out() -> None:
@@ -67,8 +58,7 @@ async def test_each_change_is_logged_once(caplog: pytest.LogCaptureFixture) -> N
         await server.stop()
         async with using(server) as use:
             await use.names()
-            while use.counters.servers["one"].failed < 3:
-                await use.until(Connected, lambda event: use.counters.servers["one"].failed >= 3)
+            await use.until(Connected, lambda _: use.counters.servers["one"].failed >= 3)
             await server.start()
             await use.until(Connected, lambda event: not event.error)
             for event in use.events:

@@ -1,11 +1,12 @@
 """What the tests of MCP servers share: the adapter around real servers, and events instead of waiting."""
 
+import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import anyio
-from attrs import Factory, define, evolve
+from attrs import Factory, define, evolve, field
 
 from aibridge_adapters.clock import SystemClock
 from aibridge_adapters.config import McpServerSettings, ToolSettings
@@ -26,7 +27,7 @@ Kind = TypeVar("Kind", bound=Event)
 class Using:
     """The adapter, and everything it told."""
 
-    servers: McpServers = Factory(lambda: None)  # type: ignore[arg-type, return-value]
+    servers: McpServers = field(init=False)
     events: list[Event] = Factory(list)
     counters: Counters = Factory(Counters)
     _news: anyio.Event = Factory(anyio.Event)
@@ -62,6 +63,13 @@ def the_call(toolbox: Toolbox, name: str, arguments: str = "") -> ToolCall:
     """A model's call of the tool with this name."""
     tool = next(tool for tool in toolbox.tools if tool.name == name)
     return ToolCall(tool=tool, call_id=f"call of {name}", arguments=arguments)
+
+
+def nobody_listens() -> McpServerSettings:
+    """A server named `dead`, at an address where nothing is."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    return McpServerSettings(name="dead", url=f"http://127.0.0.1:{port}/mcp")
 
 
 @asynccontextmanager
