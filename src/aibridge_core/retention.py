@@ -88,17 +88,17 @@ class Pace:
     there is other work.
     """
 
-    smallest: int = 5
-    """Interceptions in a batch, at least ..."""
+    smallest: int = 25
+    """Interceptions in a batch, at least: so many that a purge removes more than comes in, also on a busy machine ..."""
     largest: int = 1000
     """... and at most."""
     target: float = 0.01
     """How long a batch should take, in seconds."""
-    rest: float = 4.0
+    rest: float = 3.0
     """How long to rest after a batch, as a multiple of the time it took ..."""
     longest_rest: float = 5.0
     """... and at most, in seconds."""
-    first: int = 20
+    first: int = 25
     """Size of the first batch."""
 
     def next_size(self, size: int, took: float) -> int:

@@ -31,7 +31,8 @@ class Rhythm:
     budget: float = 300.0
     """Longest time of a run."""
     least: float = 60.0
-    """Shortest time between the end of a run and the start of the next."""
+    """Shortest time between the end of a run and the start of the next; also how soon one that left something is
+    followed by another."""
 
 
 async def keep_purging(
@@ -46,7 +47,8 @@ async def keep_purging(
         report = await _run(purge, policy, rhythm.budget)
         tally.add(report, clock.now())
         log_run(report)
-        await sleep(max(rhythm.least, rhythm.every - (clock.monotonic() - begun)))
+        unfinished = report.outcome is Outcome.OUT_OF_TIME
+        await sleep(max(rhythm.least, 0.0 if unfinished else rhythm.every - (clock.monotonic() - begun)))
 
 
 async def _run(purge: Purge, policy: RetentionPolicy, budget: float) -> RunReport:

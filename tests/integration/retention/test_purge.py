@@ -307,7 +307,7 @@ async def test_a_hiccup_is_no_failure(
 
     assert (report.outcome, report.deleted) == (Outcome.DONE, 20)
     assert turning.slept[:2] == [1.0, 2.0]
-    assert failing.limits[:3] == [20, 5, 5]
+    assert failing.limits[:3] == [25, 25, 25]
 
 
 async def test_a_database_that_refuses_fails_the_run(
