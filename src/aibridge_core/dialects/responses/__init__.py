@@ -8,9 +8,10 @@ from attrs import evolve
 
 from aibridge_core.dialects.interceptor import AnswerInterceptor
 from aibridge_core.dialects.openai_errors import error_body, error_object
+from aibridge_core.dialects.responses.continuations import Continuations
 from aibridge_core.dialects.responses.request import read_request
 from aibridge_core.dialects.responses.response import ResponsesReader
-from aibridge_core.dialects.responses.tools import offer
+from aibridge_core.dialects.responses.tools import is_stored, offer
 from aibridge_core.dialects.responses.turns import ResponsesTurns
 from aibridge_core.dialects.tool_interceptor import ToolInterceptor
 from aibridge_core.errors import BridgeError
@@ -24,15 +25,19 @@ class ResponsesDialect:
     keep_alive = b": keep-alive\n\n"
     """A comment; the SSE standard makes every reader ignore it."""
 
+    def __init__(self) -> None:
+        self._continuations = Continuations()
+
     def intercept(self, body: bytes, toolbox: Toolbox = NO_TOOLS) -> AnswerInterceptor:
         """Read a request, and splice in the tools that its model is offered.
 
         Raises MalformedRequest, TooManyTools, and NotSupported for background requests.
         """
-        request = read_request(body)
+        request = read_request(self._continuations.applied(body))
         if tools := toolbox.for_model(request.model):
-            request = evolve(request, body=offer(body, tools))
-            return ToolInterceptor(request=request, voice=self, turns=ResponsesTurns(tools, voice=self))
+            request = evolve(request, body=offer(request.body, tools))
+            turns = ResponsesTurns(tools, voice=self, stored=is_stored(body), continuations=self._continuations)
+            return ToolInterceptor(request=request, voice=self, turns=turns)
         return AnswerInterceptor(request=request, voice=self, new_reader=ResponsesReader)
 
     def refuse(self, error: BridgeError) -> bytes:

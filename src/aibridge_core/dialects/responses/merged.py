@@ -5,6 +5,9 @@ a call is, or what an answer comes to (`turns`).
 
 Reasoning that leads to a hidden call is hidden with it as long as it shows no text: a client that sends its history
 back whole would otherwise send reasoning without the item that must follow it, and the provider would refuse that.
+
+A response has one id from its first event to its last: the official SDK gives up on a stream where they differ. So
+its beginning may wait until a turn says something: with that turn's id, which is the last one's more often than not.
 """
 
 from collections.abc import Sequence
@@ -49,23 +52,40 @@ class ClientStream:
     """What the client has seen so far, over all turns."""
 
     def __init__(self) -> None:
+        self.begun = False
+        """Whether it knows of the response."""
+        self.id = ""
+        """By which it knows it."""
         self.next_number = 0
         self.next_index = 0
+        self.counts = False
+        """Whether an event was left out, so that the provider's numbers no longer are the client's."""
 
 
 class TurnStream:
     """One turn in it."""
 
-    def __init__(self, client: ClientStream, *, first: bool) -> None:
+    def __init__(self, client: ClientStream) -> None:
         self._client = client
-        self._numbers_moved = 0
-        self._numbered = first  # the first turn's numbers are the client's as they are
-        self._indexes_moved = 0 if first else client.next_index
+        self._later = client.begun
+        """Whether an earlier turn has begun the response."""
+        self._indexes_moved = client.next_index
         self._indexes: dict[int, int] = {}
         self._hidden: set[int] = set()
+        self._openings: list[tuple[SseEvent, Seen]] = []
+        self._id = ""
         self._waiting: list[tuple[SseEvent, Seen]] = []
         self._waits_for: int | None = None
         """The place of the reasoning item that waits."""
+
+    def open(self, event: SseEvent, seen: Seen, response_id: str, *, at_once: bool) -> bytes:
+        """An event that begins a response. If not `at_once`, it waits for the first one that says something."""
+        if self._later:
+            self.skip(seen)
+            return b""
+        self._id = response_id
+        self._openings.append((event, seen))
+        return self._begun() if at_once or self._client.begun else b""
 
     def hide(self, seen: Seen) -> bytes:
         """An event of ours; all that has its place is hidden, too. Returns what had waited and is the client's."""
@@ -92,9 +112,7 @@ class TurnStream:
 
     def skip(self, seen: Seen) -> None:
         """An event that the client doesn't get."""
-        if type(seen.sequence_number) is int:
-            self._begin_numbers(seen.sequence_number)
-            self._numbers_moved -= 1
+        self._client.counts = self._client.counts or type(seen.sequence_number) is int
 
     def flush(self, *, leads_to_hidden: bool = False) -> bytes:
         """Let waiting reasoning go, or hide it; returns what of it is the client's."""
@@ -103,6 +121,10 @@ class TurnStream:
         if place is not None and leads_to_hidden:
             self._hide_item(place)
         return b"".join(self._shown_or_skipped(event, seen) for event, seen in waiting)
+
+    def close(self) -> bytes:
+        """The stream is over, and not as it should be: all that waits is the client's."""
+        return self._begun() + self.flush()
 
     def _waits_too(self, seen: Seen) -> bool:
         """Whether an event says no more than the reasoning that waits: its end, or something of no item."""
@@ -121,12 +143,21 @@ class TurnStream:
         self._indexes_moved -= 1
 
     def _shown(self, event: SseEvent, seen: Seen) -> bytes:
+        return self._begun() + self._renumbered(event, seen)
+
+    def _begun(self) -> bytes:
+        """What begins the response, if the client doesn't have that yet."""
+        openings, self._openings = self._openings, []
+        if not self._client.begun:
+            self._client.begun, self._client.id = True, self._id
+        return b"".join(self._renumbered(event, seen) for event, seen in openings)
+
+    def _renumbered(self, event: SseEvent, seen: Seen) -> bytes:
         data = event.data
         if type(seen.sequence_number) is int:
-            self._begin_numbers(seen.sequence_number)
-            number = seen.sequence_number + self._numbers_moved
+            number = self._client.next_number if self._client.counts else seen.sequence_number
             self._client.next_number = number + 1
-            if self._numbers_moved:
+            if number != seen.sequence_number:
                 data = set_member(data, ["sequence_number"], b"%d" % number)
         if type(seen.output_index) is int:
             index = self._indexes.setdefault(seen.output_index, seen.output_index + self._indexes_moved)
@@ -134,12 +165,6 @@ class TurnStream:
             if index != seen.output_index:
                 data = set_member(data, ["output_index"], b"%d" % index)
         return event.raw if data == event.data else rewritten(event, data).data
-
-    def _begin_numbers(self, number: int) -> None:
-        """A later turn goes on where the last one has stopped."""
-        if not self._numbered:
-            self._numbered = True
-            self._numbers_moved = self._client.next_number - number
 
 
 def _begins_reasoning(seen: Seen) -> bool:

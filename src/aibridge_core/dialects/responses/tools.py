@@ -45,6 +45,11 @@ def _definition(tool: Tool) -> dict[str, Any]:
     return {"type": "function", **function}
 
 
+def is_stored(body: bytes) -> bool:
+    """Whether the provider keeps the response; that is the API's default."""
+    return (try_read(_REQUEST, body) or _Request()).store is not False
+
+
 def extend(body: bytes, output: Sequence[bytes], results: Sequence[ToolResult]) -> bytes:
     """The next turn's request. `output`: the items of the model's answer, as JSON texts."""
     request = try_read(_REQUEST, body) or _Request()

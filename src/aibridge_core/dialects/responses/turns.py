@@ -3,9 +3,10 @@
 Belongs here: which events of a turn the client sees, and what the next turn must know of it. Never: bytes of requests
 (`tools`), or how the numbers of a stream run on (`merged`).
 
-The client's response begins with the first turn's `response.created` and ends with the last turn's
-`response.completed`: id and usage in there are the provider's own for that last response, which alone knows the whole
-conversation. So `previous_response_id` works with the id that a stream ends with. Its output is that of all turns.
+The client's response begins with the `response.created` of the first turn that says something, and ends with the last
+turn's `response.completed`, under the same id and with the output of all turns. Its usage is the provider's own for the
+last turn: clients take it for the size of the conversation. `previous_response_id` has to name the last turn's
+response, which alone holds the whole conversation: see `continuations`.
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from aibridge_core.dialects.interceptor import Verdict, Voice
 from aibridge_core.dialects.jsontext import text_or, try_read
 from aibridge_core.dialects.openai_tools import MIXED, TurnCalls
 from aibridge_core.dialects.responses import tools as written
+from aibridge_core.dialects.responses.continuations import Continuations
 from aibridge_core.dialects.responses.merged import ITEM_EVENTS, ClientStream, Seen, TurnStream, look_at, raw_items
 from aibridge_core.dialects.responses.response import ResponsesReader
 from aibridge_core.dialects.splice import set_member
@@ -47,12 +49,13 @@ _WHOLE = msgspec.json.Decoder(_Whole)
 class ResponsesTurns:
     """Implements `aibridge_core.dialects.tool_interceptor.Turns`."""
 
-    def __init__(self, tools: Sequence[Tool], *, voice: Voice) -> None:
+    def __init__(self, tools: Sequence[Tool], *, voice: Voice, stored: bool, continuations: Continuations) -> None:
         self.tools = {tool.id: tool for tool in tools}
         self.voice = voice
+        self.stored = stored
+        """Whether the provider keeps the response, so that a client can go on with it by its id."""
+        self.continuations = continuations
         self.client = ClientStream()
-        self.later = False
-        """Whether a turn is over."""
         self.visible: list[bytes] = []
         """Output items of the turns that are over, as the client may have them."""
 
@@ -63,7 +66,7 @@ class ResponsesTurns:
     def resume(self, body: bytes, reader: ToolReader, results: Sequence[ToolResult]) -> bytes:
         """The request of the turn before, with the model's items and the results."""
         assert isinstance(reader, ResponsesTurnReader)
-        self.later = True
+        self.client.counts = True
         self.visible += reader.visible(reader.output)
         return written.extend(body, reader.output, results)
 
@@ -78,7 +81,7 @@ class ResponsesTurnReader(ResponsesReader):
         """The items of the answer, as the provider wrote them."""
         self._turns = turns
         self._turn_calls = TurnCalls(turns.tools)
-        self._stream = TurnStream(turns.client, first=not turns.later)
+        self._stream = TurnStream(turns.client)
 
     def edited(self, event: SseEvent) -> Verdict | Rewritten:
         """What becomes of an event."""
@@ -90,17 +93,19 @@ class ResponsesTurnReader(ResponsesReader):
         if kind in _ENDS:
             return self._end(event, seen, early=kind == "response.incomplete")
         if verdict is Verdict.LAST:
-            return Rewritten(self._stream.flush() + event.raw, last=True)
-        if kind in _OPENINGS and self._turns.later:
-            self._stream.skip(seen)
-            return Verdict.HIDE
-        if kind == ITEM_EVENTS[1]:
-            self.output.append(bytes(seen.item))
-        hidden = kind in ITEM_EVENTS and self._is_ours(bytes(seen.item))
-        shown = self._stream.hide(seen) if hidden else self._stream.show(event, seen)
+            return Rewritten(self._stream.close() + event.raw, last=True)
+        shown = self._shown(event, seen, kind)
         if not shown:
             return Verdict.HIDE
         return Verdict.PASS if shown == event.raw else Rewritten(shown)
+
+    def _shown(self, event: SseEvent, seen: Seen, kind: str) -> bytes:
+        if kind in _OPENINGS:
+            return self._stream.open(event, seen, self.response_id, at_once=not self._turns.stored)
+        if kind == ITEM_EVENTS[1]:
+            self.output.append(bytes(seen.item))
+        hidden = kind in ITEM_EVENTS and self._is_ours(bytes(seen.item))
+        return self._stream.hide(seen) if hidden else self._stream.show(event, seen)
 
     def _end(self, event: SseEvent, seen: Seen, *, early: bool) -> Verdict | Rewritten:
         final = raw_items(seen.response)
@@ -115,8 +120,19 @@ class ResponsesTurnReader(ResponsesReader):
         if self._turn_calls.error:
             return Rewritten(self._turns.voice.error_event(self._turn_calls.error), last=True)
         before = self._stream.flush()
-        shown = before + self._stream.show(_with_output(event, self._of_all_turns(final)), seen)
+        shown = before + self._stream.show(self._as_one_response(event, final), seen)
         return Verdict.LAST if shown == event.raw else Rewritten(shown, last=True)
+
+    def _as_one_response(self, event: SseEvent, final: Sequence[bytes]) -> SseEvent:
+        """The last event with the client's id and the output of all turns."""
+        data, shown = event.data, self._turns.client.id
+        if (output := self._of_all_turns(final)) is not None:
+            data = set_member(data, ["response", "output"], _list(output))
+        if shown and self.response_id and shown != self.response_id:
+            data = set_member(data, ["response", "id"], msgspec.json.encode(shown))
+            if self._turns.stored:
+                self._turns.continuations.remember(shown, self.response_id)
+        return event if data == event.data else SseEvent(event.name, data, rewritten(event, data).data)
 
     def _of_all_turns(self, final: Sequence[bytes]) -> Sequence[bytes] | None:
         """The output for the client; None if it is as the provider has it. Some providers leave it empty."""
@@ -135,7 +151,7 @@ class ResponsesTurnReader(ResponsesReader):
 
     def over(self) -> bytes:
         """A stream without its last event isn't complete: nothing is decided; what waited goes out."""
-        return self._stream.flush()
+        return b"" if self.calls else self._stream.close()
 
     def body(self, data: bytes) -> None:
         """A whole answer that isn't a stream."""
@@ -166,14 +182,6 @@ class ResponsesTurnReader(ResponsesReader):
     def _is_ours(self, source: bytes) -> bool:
         item = try_read(_ITEM, source)
         return item is not None and item.type == "function_call" and item.name in self._turns.tools
-
-
-def _with_output(event: SseEvent, output: Sequence[bytes] | None) -> SseEvent:
-    """A final event with another output."""
-    if output is None:
-        return event
-    data = set_member(event.data, ["response", "output"], _list(output))
-    return SseEvent(event.name, data, rewritten(event, data).data)
 
 
 def _list(items: Sequence[bytes]) -> bytes:

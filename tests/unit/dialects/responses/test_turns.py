@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from aibridge_core.dialects.api import Refused
 from aibridge_core.dialects.responses import ResponsesDialect
+from aibridge_core.dialects.responses.continuations import MAX_KEPT, Continuations
 from aibridge_core.errors import MalformedRequest, TooManyTools, UpstreamRefused
 from aibridge_core.tools import Tool, Toolbox
 from aibridge_core.wire import AnswerHead
@@ -128,7 +129,7 @@ def test_one_response_for_the_client(size: int) -> None:
     text = '{"content":[{"type":"text","text":"42"}]}'
     assert following["input"] == [USER, message("Looking.", 1), call(), {**output, "output": text}]
     exchange.turn(wire(LAST))
-    everything = response("resp_2", [message("Looking.", 1), message("It is 42.", 2)], tokens=7)
+    everything = response("resp_1", [message("Looking.", 1), message("It is 42.", 2)], tokens=7)
     assert data_of(exchange.shown) == numbered(
         *opening("resp_1"),
         *events_of(message("Looking.", 1), 0),
@@ -154,20 +155,61 @@ def test_an_answer_without_a_call_of_ours_is_relayed_byte_for_byte(events: Seque
     assert Exchange(API, ask()).turn(wire(events)).shown == wire(events)
 
 
-def test_text_is_live_and_so_is_reasoning_that_shows_some() -> None:
-    """Only reasoning that shows nothing waits for what it leads to."""
+@pytest.mark.parametrize(("store", "pieces"), [(False, [1, 1, 0, 0, 2, 2, 1]), (True, [0, 0, 0, 0, 4, 2, 1])])
+def test_text_is_live_and_so_is_reasoning_that_shows_some(store: bool, pieces: Sequence[int]) -> None:
+    """Only reasoning that shows nothing waits for what it leads to, and the beginning of a response that is stored."""
     summary = [{"type": "summary_text", "text": "Hm"}]
-    interceptor = Exchange(API, ask()).interceptor
+    interceptor = Exchange(API, ask(store=store)).interceptor
     interceptor.begin_turn(AnswerHead(status=200, headers=((b"content-type", b"text/event-stream"),)))
     events = numbered(*opening("r"), *events_of(reasoning(), 0), *events_of(reasoning(2, summary=summary), 1))
     shown = [b"".join(step.data for step in interceptor.feed(sse(event, named=True))) for event in events]  # type: ignore[union-attr]
-    assert [len(data_of(each)) for each in shown] == [1, 1, 0, 0, 2, 2, 1]
+    assert [len(data_of(each)) for each in shown] == pieces
+
+
+def test_a_first_turn_that_shows_nothing_leaves_the_response_to_the_next() -> None:
+    """Then the client knows it by the id under which the provider has the whole conversation."""
+    exchange = Exchange(API, ask()).turn(wire(stream("resp_1", reasoning(), call())))
+    assert exchange.shown == b""
+    exchange.answer()
+    assert exchange.turn(wire(LAST)).shown == wire(LAST)
+
+
+def test_what_is_not_stored_begins_at_once() -> None:
+    """Nobody can go on with it by its id, so any id will do."""
+    exchange = Exchange(API, ask(store=False)).turn(wire(stream("resp_1", call())))
+    assert exchange.shown == wire(FIRST[:2])
+    exchange.answer()
+    exchange.turn(wire(LAST))
+    assert {event["response"]["id"] for event in data_of(exchange.shown) if "response" in event} == {"resp_1"}
+
+
+def test_a_client_goes_on_with_the_last_turn_of_what_it_saw_as_one_response() -> None:
+    """The first turn's response, whose id it knows, ends with a call that only the next turn's input answers."""
+    api = ResponsesDialect()
+    exchange = Exchange(api, ask()).turn(wire(FIRST))
+    exchange.answer()
+    exchange.turn(wire(LAST))
+    assert data_of(exchange.shown)[-1]["response"]["id"] == "resp_1"
+    following = b'{"model":"m","previous_response_id" : "resp_1","input":[]}'
+    assert api.intercept(following).request.body == following.replace(b"resp_1", b"resp_2")
+    assert api.intercept(ask(previous_response_id="resp_9")).request.body == ask(previous_response_id="resp_9")
+
+
+def test_only_so_many_ids_are_remembered() -> None:
+    """The oldest goes first; one that is used again is new."""
+    known = Continuations()
+    for number in range(MAX_KEPT):
+        known.remember(f"shown_{number}", f"last_{number}")
+    known.remember("shown_0", "last_x")
+    known.remember("one more", "last_y")
+    bodies = [known.applied(ask(previous_response_id=f"shown_{number}")) for number in (0, 1, 2)]
+    assert [json.loads(body)["previous_response_id"] for body in bodies] == ["last_x", "shown_1", "last_2"]
 
 
 def test_reasoning_that_leads_to_a_hidden_call_is_hidden_too() -> None:
     """A client that sends its history back would send it without what must follow it, which providers refuse."""
     exchange = Exchange(API, ask()).turn(wire(stream("resp_1", reasoning(1), call())))
-    assert exchange.shown == wire(FIRST[:2])
+    assert exchange.shown == b""
     assert [item["id"] for item in exchange.answer()["input"][1:3]] == ["rs_1", "fc_1"]
     exchange.turn(wire(stream("resp_2", reasoning(2), message("x"))))
     shown = data_of(exchange.shown)
