@@ -86,8 +86,10 @@ def append_items(source: bytes, name: str, items: Sequence[bytes]) -> bytes:
 def _with_items(source: bytes, name: str, items: Sequence[bytes], *, first: bool) -> bytes:
     text = b",".join(items)
     member = find_member(source, name)
-    if member is None or source[member.start : member.end] == b"null":
-        return set_member(source, [name], b"[" + text + b"]")
+    if member is None:
+        return insert_member(source, name, b"[" + text + b"]")
+    if source[member.start : member.end] == b"null":
+        return source[: member.start] + b"[" + text + b"]" + source[member.end :]
     inner = _expect(source, member.start, b"[")
     empty = source[_after_space(source, inner) : member.end] == b"]"
     comma = b"" if empty or not items else b","
