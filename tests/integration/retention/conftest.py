@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 
 import pytest
 from attrs import define, field
@@ -13,6 +14,9 @@ from aibridge_core.testing.clock import FakeClock
 from aibridge_core.testing.contract.purging import OpenPurgeable, PurgeableStorage
 from aibridge_core.testing.memory import MemoryDatabase, MemoryStorage
 from aibridge_core.testing.samples import Samples
+from integration.postgres.conftest import database_url, databases, template
+
+__all__ = ["database_url", "databases", "template"]
 
 
 @define
@@ -53,14 +57,15 @@ def _memory(**_: object) -> OpenPurgeable:
     return opened
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def open_any(request: pytest.FixtureRequest, tmp_path, clock: FakeClock) -> OpenPurgeable:
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+def open_any(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> OpenPurgeable:
     """Opens the same database for the process that the argument names."""
     if request.param == "memory":
         return _memory()
+    url = f"sqlite:///{tmp_path}/a.db" if request.param == "sqlite" else request.getfixturevalue("database_url")
 
     def opened(owner: str) -> AbstractAsyncContextManager[PurgeableStorage]:
-        return open_storage(f"sqlite:///{tmp_path}/aibridge.db", clock=clock, owner=owner)
+        return open_storage(url, clock=clock, owner=owner)
 
     return opened
 
