@@ -1,8 +1,9 @@
 """How fast the trail is written and read: `python bench/storage.py --interceptions 1000000`.
 
 Builds a database of that many interceptions with their records (rows written straight into the adapter's own schema),
-then prints what pages, counts and names cost, as milliseconds of server time, and what recording costs. The file is
-made in a temporary folder and removed at the end, unless `--database` names one.
+then prints what pages, counts and names cost, in milliseconds, and what recording costs. The file is made in a temporary
+folder and removed at the end, unless `--database` names one. `--database-url postgresql://...` measures a PostgreSQL
+database instead, which is filled if it is empty; for it, the server's own account of its time is printed, too.
 """
 
 import argparse
@@ -149,9 +150,9 @@ def cost_of_samples() -> float:
     return (time.process_time() - begin) / count * 1e6
 
 
-async def measure(file: Path, runs: int, seconds: float, console: Console) -> None:
+async def measure(url: str, runs: int, seconds: float, console: Console) -> None:
     """Print both tables."""
-    async with open_storage(f"sqlite:///{file}", clock=SystemClock(), owner="bench") as storage:
+    async with open_storage(url, clock=SystemClock(), owner="bench") as storage:
         table = Table("list of 100 + count", "matches", "min ms", "median ms", "max ms")
         for timing in await read(storage, runs):
             spread = (min(timing.runs), statistics.median(timing.runs), max(timing.runs))
@@ -174,9 +175,13 @@ def main() -> None:
     parser.add_argument("--interceptions", type=int, default=100_000)
     parser.add_argument("--runs", type=int, default=11, help="runs of each query")
     parser.add_argument("--seconds", type=float, default=5.0, help="of recording at each concurrency")
-    parser.add_argument("--database", type=Path, help="file to use, and to keep; built if it is missing")
+    parser.add_argument("--database", type=Path, help="SQLite file to use, and to keep; built if it is missing")
+    parser.add_argument("--database-url", help="PostgreSQL database to use, and to keep; filled if it is empty")
     arguments = parser.parse_args()
     console = Console(width=120)
+    if arguments.database_url:
+        main_postgres(arguments, console)
+        return
     with tempfile.TemporaryDirectory(prefix="aibridge-bench-") as folder:
         file: Path = arguments.database or Path(folder) / "bench.db"
         if not file.exists():
@@ -184,7 +189,35 @@ def main() -> None:
             build(file, arguments.interceptions)
             size = file.stat().st_size / 1e6
             console.print(f"built {arguments.interceptions:,} in {time.perf_counter() - begin:.0f} s, {size:,.0f} MB")
-        asyncio.run(measure(file, arguments.runs, arguments.seconds, console))
+        asyncio.run(measure(f"sqlite:///{file}", arguments.runs, arguments.seconds, console))
+
+
+def main_postgres(arguments: argparse.Namespace, console: Console) -> None:
+    """The same for a PostgreSQL database, and where the server's time goes."""
+    import storage_postgres  # noqa: PLC0415 - needs the extra `postgres`
+
+    url = arguments.database_url
+    if storage_postgres.is_empty(url):
+        begin = time.perf_counter()
+        size = storage_postgres.build(url, arguments.interceptions)
+        console.print(f"built {arguments.interceptions:,} in {time.perf_counter() - begin:.0f} s, {size:,.0f} MB")
+    table = Table("EXPLAIN totals, ms", "page", "page at half", "count")
+    for name, where in filters(SystemClock().now()).items():
+        page, counted = asyncio.run(storage_postgres.server_time(url, where, Page()))
+        deep, _ = asyncio.run(storage_postgres.server_time(url, where, Page(offset=half_of(url, where))))
+        table.add_row(name, f"{page:.1f}", f"{deep:.1f}", f"{counted:.1f}")
+    console.print(table)
+    asyncio.run(measure(url, arguments.runs, arguments.seconds, console))
+
+
+def half_of(url: str, where: InterceptionFilter) -> int:
+    """Half of how many match."""
+
+    async def half() -> int:
+        async with open_storage(url, clock=SystemClock(), owner="bench") as storage:
+            return await storage.store.count(where) // 2
+
+    return asyncio.run(half())
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from itertools import count
@@ -109,12 +109,12 @@ class Databases:
     """Of the names of those made here."""
     _numbers: "count[int]" = field(factory=lambda: count(1), init=False)
 
-    def create(self, template: str = "template0") -> str:
+    def create(self, template: str = "template0", encoding: str = "UTF8") -> str:
         """A new database; its name."""
         name = f"{self.prefix}_{next(self._numbers)}"
         self.run(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {} ENCODING 'UTF8' STRATEGY file_copy").format(
-                sql.Identifier(name), sql.Identifier(template)
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} ENCODING {} LOCALE 'C'").format(
+                sql.Identifier(name), sql.Identifier(template), sql.Literal(encoding)
             )
         )
         return name
@@ -130,5 +130,9 @@ class Databases:
 
     def url(self, name: str) -> str:
         """For `open_storage`."""
-        given = {**conninfo_to_dict(self.administration), "dbname": name}
-        return "postgresql://?" + urlencode(given, quote_via=quote)
+        return as_url({**conninfo_to_dict(self.administration), "dbname": name})
+
+
+def as_url(parameters: Mapping[str, Any]) -> str:
+    """A URL of libpq parameters."""
+    return "postgresql://?" + urlencode(parameters, quote_via=quote)

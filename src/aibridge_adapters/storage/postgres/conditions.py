@@ -3,6 +3,7 @@
 Belongs here: which filter means which condition. Never: what is selected.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from attrs import evolve, frozen
@@ -12,10 +13,13 @@ from aibridge_adapters.storage.rows import micros
 from aibridge_core.records import InterceptionFilter
 
 INDEXED = 200
-"""Indexes hold so many characters of a text; see the migration that made them."""
+"""Indexes of texts that clients choose hold so many characters; see the migration that made them."""
 
-_COLUMNS = ("initiator_id", "provider", "provider_name", "model", "client", "session_id")
-"""Filters that ask for one text in the column of the same name."""
+_COLUMNS = ("initiator_id", "provider", "provider_name", "model", "client", "session_id", "status")
+"""Filters that ask for one value of the column of the same name."""
+
+_BEGINNINGS = {"model": "model_key", "session_id": f"left(session_id, {INDEXED})"}
+"""What is indexed where it is not the column itself."""
 
 
 @frozen(kw_only=True)
@@ -49,17 +53,23 @@ def equals(conditions: Conditions, column: str, text: str) -> Conditions:
     A text shorter than what the index holds equals the index's part if and only if it equals the whole.
     """
     text = text_of(text)
-    narrowed = conditions.also(f"left({column}, {INDEXED}) = %s", text[:INDEXED])
+    if column not in _BEGINNINGS:
+        return conditions.also(f"{column} = %s", text)
+    narrowed = conditions.also(f"{_BEGINNINGS[column]} = %s", text[:INDEXED])
     return narrowed if len(text) < INDEXED else narrowed.also(f"{column} = %s", text)
 
 
 def of_columns(where: InterceptionFilter) -> Conditions:
     """The filter without its times."""
     wanted = Conditions()
-    for column in _COLUMNS:
-        text = getattr(where, column)
-        wanted = wanted if text is None else equals(wanted, column, text)
-    return wanted if where.status is None else wanted.also("status = %s", where.status.value)
+    for column, text in _given(where).items():
+        wanted = equals(wanted, column, text)
+    return wanted
+
+
+def _given(where: InterceptionFilter) -> Mapping[str, str]:
+    values = {column: getattr(where, column) for column in _COLUMNS}
+    return {column: str(value) for column, value in values.items() if value is not None}
 
 
 def of(where: InterceptionFilter) -> Conditions:
@@ -75,4 +85,7 @@ def bounds(where: InterceptionFilter) -> tuple[int | None, int | None]:
 
 def counted(where: InterceptionFilter) -> tuple[str, Conditions]:
     """The table of counts that knows this filter, and the conditions on it without times. Not for sessions."""
-    return "daily_counts" if where.initiator_id is None else "initiator_daily_counts", of_columns(where)
+    wanted = Conditions()
+    for column, text in _given(where).items():
+        wanted = wanted.also(f"{column} = %s", text_of(text))
+    return "daily_counts" if where.initiator_id is None else "initiator_daily_counts", wanted

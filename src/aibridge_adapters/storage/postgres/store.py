@@ -37,9 +37,6 @@ def _select_records(table: RecordTable) -> str:
 _SELECT_RECORDS = [(table, _select_records(table)) for table in RECORD_TABLES.values()]
 
 
-_AFTER = "(started_at, id) < (SELECT started_at, id FROM interceptions WHERE id = %s)"
-
-
 @frozen
 class PostgresInterceptionStore:
     """Implements `aibridge_core.ports.InterceptionStore`."""
@@ -116,17 +113,21 @@ async def _newest(connection: Connection, wanted: Conditions) -> Row | None:
 async def _page(connection: Connection, where: InterceptionFilter, page: Page) -> Sequence[Interception]:
     wanted, offset = conditions.of(where), page.offset
     if page.after_id is not None:
-        await _require_cursor(connection, page.after_id)
-        wanted = wanted.also(_AFTER, page.after_id)
+        started_at = await _start_of(connection, page.after_id)
+        wanted = wanted.also(f"(started_at, id) < ({MOMENT}, %s)", *moment(started_at), page.after_id)
     elif offset and where.session_id is None:
         day, offset = await _day_at(connection, where, offset)
         wanted = wanted.also(f"started_at < {MOMENT}", *moment((day + 1) * DAY))
     return await _whole(connection, wanted, limit=page.limit, offset=offset)
 
 
-async def _require_cursor(connection: Connection, after_id: str) -> None:
-    if not _is_uuid(after_id) or not await _rows(connection, "SELECT FROM interceptions WHERE id = %s", (after_id,)):
+async def _start_of(connection: Connection, after_id: str) -> int:
+    """When the interception at a cursor started, in microseconds. Raises UnknownCursor."""
+    query = f"SELECT {readable('started_at')} FROM interceptions WHERE id = %s"
+    rows = await _rows(connection, query, (after_id,)) if _is_uuid(after_id) else ()
+    if not rows:
         raise UnknownCursor(after_id)
+    return int(rows[0][0])
 
 
 async def _day_at(connection: Connection, where: InterceptionFilter, offset: int) -> tuple[int, int]:
@@ -145,8 +146,13 @@ async def _day_at(connection: Connection, where: InterceptionFilter, offset: int
 async def _whole(
     connection: Connection, wanted: Conditions, *, limit: int = 1, offset: int = 0
 ) -> Sequence[Interception]:
-    """Interceptions with their records: one query for each kind, all sent together."""
-    query = f"{_SELECT}{wanted.where} ORDER BY started_at DESC, id DESC LIMIT %s OFFSET %s"
+    """Interceptions with their records: one query for each kind, all sent together.
+
+    Which ones is found in an index alone, so that rows that are skipped are not read.
+    """
+    order = "ORDER BY started_at DESC, id DESC"
+    page = f"SELECT id FROM interceptions{wanted.where} {order} LIMIT %s OFFSET %s"
+    query = f"{_SELECT} JOIN ({page}) AS page USING (id) {order}"
     interceptions = [interception_of(row) for row in await _rows(connection, query, (*wanted.values, limit, offset))]
     records: dict[str, list[Record]] = {interception.start.id: [] for interception in interceptions}
     for record in await _records(connection, list(records)) if records else ():

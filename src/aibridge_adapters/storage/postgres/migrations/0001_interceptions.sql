@@ -13,6 +13,8 @@ CREATE TABLE interceptions (
     provider text COLLATE "C" NOT NULL,
     provider_name text COLLATE "C" NOT NULL,
     model text COLLATE "C" NOT NULL,
+    -- Its beginning, which an index can hold; see below.
+    model_key text COLLATE "C" NOT NULL GENERATED ALWAYS AS (left(model, 200)) STORED,
     client text COLLATE "C" NOT NULL,
     client_session_id text,
     -- The client's session id, else the thread's root, else the interception's own id.
@@ -36,19 +38,19 @@ CREATE TABLE interceptions (
 );
 
 -- Every list is ordered by started_at descending, id descending: one index for each filter holds that order, so that a
--- page costs the same whatever the size of the table. Clients choose model and session and may choose them very long;
--- an index row holds 2,704 bytes at most, so indexes hold beginnings. A value shorter than 200 characters equals its
--- beginning, and a query needs no second condition.
+-- page costs the same whatever the size of the table, and skipping rows doesn't touch them. Clients choose model and
+-- session, and may choose them very long; an index row holds 2,704 bytes at most, so their indexes hold beginnings. A
+-- value shorter than 200 characters equals its beginning, and a query needs no second condition.
 CREATE INDEX interceptions_by_start ON interceptions (started_at, id);
-CREATE INDEX interceptions_by_initiator ON interceptions (left(initiator_id, 200), started_at, id);
-CREATE INDEX interceptions_by_provider ON interceptions (left(provider, 200), started_at, id);
-CREATE INDEX interceptions_by_provider_name ON interceptions (left(provider_name, 200), started_at, id);
-CREATE INDEX interceptions_by_model ON interceptions (left(model, 200), started_at, id);
-CREATE INDEX interceptions_by_client ON interceptions (left(client, 200), started_at, id);
+CREATE INDEX interceptions_by_initiator ON interceptions (initiator_id, started_at, id);
+CREATE INDEX interceptions_by_provider ON interceptions (provider, started_at, id);
+CREATE INDEX interceptions_by_provider_name ON interceptions (provider_name, started_at, id);
+CREATE INDEX interceptions_by_model ON interceptions (model_key, started_at, id);
+CREATE INDEX interceptions_by_client ON interceptions (client, started_at, id);
 CREATE INDEX interceptions_by_status ON interceptions (status, started_at, id);
 CREATE INDEX interceptions_by_session ON interceptions (left(session_id, 200), started_at, id);
 -- For "which user is ann?"; the newest interception decides.
-CREATE INDEX interceptions_by_username ON interceptions (left(initiator_username, 200), started_at, id);
+CREATE INDEX interceptions_by_username ON interceptions (initiator_username, started_at, id);
 
 -- What was read off the answers. Keyed by interception first, so that the records of one interception are found
 -- together. Removing an interception removes them.
@@ -152,10 +154,10 @@ CREATE TABLE initiator_daily_counts (
     status text COLLATE "C" NOT NULL,
     shard smallint NOT NULL,
     labels bytea NOT NULL
-        GENERATED ALWAYS AS (digest_of(initiator_id, provider, provider_name, model, client, status)) STORED,
-    n bigint NOT NULL
+        GENERATED ALWAYS AS (digest_of(provider, provider_name, model, client, status)) STORED,
+    n bigint NOT NULL,
+    PRIMARY KEY (initiator_id, day, labels, shard)
 ) WITH (fillfactor = 50);
-CREATE UNIQUE INDEX initiator_daily_counts_key ON initiator_daily_counts (left(initiator_id, 200), day, labels, shard);
 
 -- What a change of interceptions adds to the counts.
 CREATE TYPE count_change AS (
@@ -176,7 +178,7 @@ BEGIN
         (initiator_id, day, provider, provider_name, model, client, status, shard, n)
     SELECT initiator_id, day, provider, provider_name, model, client, status, my_shard, sum(n)
     FROM unnest(changes) GROUP BY 1, 2, 3, 4, 5, 6, 7 HAVING sum(n) <> 0 ORDER BY 1, 2, 3, 4, 5, 6, 7
-    ON CONFLICT (left(initiator_id, 200), day, labels, shard) DO UPDATE SET n = counts.n + excluded.n;
+    ON CONFLICT (initiator_id, day, labels, shard) DO UPDATE SET n = counts.n + excluded.n;
 END
 $$;
 
