@@ -64,7 +64,13 @@ class Trail:
         if self._closed:
             return
         self._closed = True
-        await self.flush(interceptor)
+        try:
+            await self.flush(interceptor)
+        except Exception:
+            raise
+        except BaseException:  # cancelled: the records are in the recorder's hands, and nobody comes back for the end
+            await self._recorder.end(self._ended(status))
+            raise
         await self._recorder.end(self._ended(status))
 
     async def flush(self, interceptor: Interceptor) -> None:

@@ -6,6 +6,7 @@ or which routes a role may use.
 Every refusal says the same, so that nobody learns from it which tokens exist, have expired or were revoked.
 """
 
+import asyncio
 import math
 from datetime import datetime, timedelta
 
@@ -34,7 +35,7 @@ _USED_EVERY = timedelta(minutes=1)
 
 @frozen
 class _Known:
-    """Who a token stands for, and for how many seconds at most that may be remembered."""
+    """Who a token stands for, and for how many seconds it is still valid."""
 
     actor: Actor
     seconds: float
@@ -46,6 +47,9 @@ class StoredAuthenticator:
     A revocation, a suspension or a change of role acts within `cache_seconds`, in this and every other process. A
     token's expiry acts at once. With `cache_seconds=0` every request asks the store. At most `cache_size` tokens are
     remembered, by the SHA-256 of their whole text.
+
+    A store that doesn't answer within `deadline` seconds is away. While it is, a token that it knew not more than
+    `grace_seconds` ago still stands for the same person; its expiry acts, a revocation can't.
     """
 
     def __init__(
@@ -56,12 +60,17 @@ class StoredAuthenticator:
         bootstrap_token: str = "",
         cache_seconds: float = 5.0,
         cache_size: int = 10_000,
+        deadline: float = math.inf,
+        grace_seconds: float = 0.0,
     ) -> None:
         self._identity = identity
         self._clock = clock
         self._bootstrap = digest_of(bootstrap_token) if bootstrap_token else None
         self._cache_seconds = cache_seconds
         self._actors = ExpiringCache[bytes, Actor](cache_size)
+        self._deadline = None if deadline == math.inf else deadline
+        self._grace_seconds = grace_seconds
+        self._trusted = ExpiringCache[bytes, Actor](cache_size)
         self._refused = ExpiringCache[bytes, bool](_REFUSED_SIZE)
         self._lookups = SingleFlight[bytes, Actor]()
         self._used: dict[str, datetime] = {}
@@ -99,14 +108,26 @@ class StoredAuthenticator:
         # The seconds count from before the question: what is revoked during it is remembered no longer than promised.
         asked_at = self._clock.monotonic()
         try:
-            known = await self._find(token, digest)
-        except StoreUnavailable as error:
-            raise IdentityUnavailable("The users' database does not answer; try again.") from error
+            async with asyncio.timeout(self._deadline):
+                known = await self._find(token, digest)
+        except (StoreUnavailable, TimeoutError) as error:
+            return self._trusted_meanwhile(digest, error)
         if known is None:
+            self._trusted.forget(digest)
             self._refused.put(digest, True, asked_at + min(_REFUSED_SECONDS, self._cache_seconds))
             return None
-        self._actors.put(digest, known.actor, asked_at + known.seconds)
+        self._actors.put(digest, known.actor, asked_at + min(known.seconds, self._cache_seconds))
+        self._trusted.put(digest, known.actor, asked_at + min(known.seconds, self._grace_seconds))
         return known.actor
+
+    def _trusted_meanwhile(self, digest: bytes, error: Exception) -> Actor:
+        """Who it was when the store last answered. The store is asked again after `cache_seconds`."""
+        now = self._clock.monotonic()
+        actor = self._trusted.get(digest, now)
+        if actor is None:
+            raise IdentityUnavailable("The users' database does not answer; try again.") from error
+        self._actors.put(digest, actor, min(now + self._cache_seconds, self._trusted.deadline(digest)))
+        return actor
 
     async def _find(self, token: str, digest: bytes) -> _Known | None:
         if self._bootstrap is not None and same_digest(digest, self._bootstrap):
@@ -129,7 +150,7 @@ class StoredAuthenticator:
         if user.suspended or seconds_left <= 0:
             return None
         actor = Actor(id=user.id, username=user.username, name=user.name, role=user.role, api_key_id=key_id)
-        return _Known(actor, min(seconds_left, self._cache_seconds))
+        return _Known(actor, seconds_left)
 
 
 def _seconds_left(token: ApiToken, now: datetime) -> float:

@@ -33,6 +33,14 @@ class ExpiringCache(Generic[K, V]):
         if len(self._kept) > self._size:
             del self._kept[next(iter(self._kept))]
 
+    def deadline(self, key: K) -> float:
+        """Until when it is kept. Raises KeyError."""
+        return self._kept[key][0]
+
+    def forget(self, key: K) -> None:
+        """Keep it no longer."""
+        self._kept.pop(key, None)
+
     def __len__(self) -> int:
         return len(self._kept)
 

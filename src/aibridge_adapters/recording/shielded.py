@@ -1,6 +1,6 @@
-"""What every recorder gets, whatever stores its records: protection from cancellation.
+"""Protection from cancellation.
 
-Belongs here: decorators that are about tasks, not about storage. Never: a database.
+Belongs here: one decorator. Never: a database, or what happens without one.
 """
 
 from collections.abc import Sequence
