@@ -60,21 +60,23 @@ NOT_TO_CLIENT = {
     b"strict-transport-security": "speaks for the provider's host name, not for ours",
 }
 
+_DENIED_UPSTREAM = frozenset(NOT_UPSTREAM)
+_DENIED_WITH_A_CENTRAL_KEY = _DENIED_UPSTREAM.union(NOT_WITH_A_CENTRAL_KEY)
+_DENIED_TO_CLIENT = frozenset(NOT_TO_CLIENT)
+
 
 def for_upstream(headers: Headers, *, central_key: bool, drop: Iterable[bytes] = ()) -> Headers:
     """The client's headers that go on to a provider, in their order; `drop` names more to take out."""
-    denied = {*NOT_UPSTREAM, *_named_by_connection(headers), *drop}
-    if central_key:
-        denied.update(NOT_WITH_A_CENTRAL_KEY)
-    return tuple(
-        (name, value) for name, value in headers if name not in denied and not name.startswith(NOT_UPSTREAM_PREFIX)
+    denied = (_DENIED_WITH_A_CENTRAL_KEY if central_key else _DENIED_UPSTREAM).union(
+        _named_by_connection(headers), drop
     )
+    return tuple([pair for pair in headers if pair[0] not in denied and not pair[0].startswith(NOT_UPSTREAM_PREFIX)])
 
 
 def for_client(headers: Headers, *, drop: Iterable[bytes] = ()) -> Headers:
     """The provider's answer headers that go on to the client; `drop` names more to take out."""
-    denied = {*NOT_TO_CLIENT, *_named_by_connection(headers), *drop}
-    return tuple((name, value) for name, value in headers if name not in denied)
+    denied = _DENIED_TO_CLIENT.union(_named_by_connection(headers), drop)
+    return tuple([pair for pair in headers if pair[0] not in denied])
 
 
 def accepted_codings(value: str, supported: Iterable[str]) -> str:

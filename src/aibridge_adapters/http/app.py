@@ -90,7 +90,7 @@ class GatewayApp:
                 await self._defect(reply, path)
 
     async def _exchange(self, scope: Scope, path: str, receive: Receive, reply: AsgiReply) -> None:
-        headers = tuple((bytes(name).lower(), bytes(value)) for name, value in scope["headers"])
+        headers = tuple([(bytes(name).lower(), bytes(value)) for name, value in scope["headers"]])
         caller = await authenticate(headers, self.authenticator, allow_byok=self.allow_byok)
         match = self.router.resolve(scope["method"], path)
         if self._draining.is_set():

@@ -27,13 +27,13 @@ async def authenticate(headers: Headers, authenticator: Authenticator, *, allow_
             if not allow_byok:
                 raise Forbidden(_BYOK_OFF)
             return Caller(actor=actor, token=token, own_credential=True)
-    failure = Unauthenticated(_MISSING)
+    failure: Unauthenticated | None = None
     for token in _usual_places(headers):
         try:
             return Caller(actor=await authenticator.authenticate(token), token=token)
         except Unauthenticated as error:
             failure = error
-    raise failure
+    raise failure or Unauthenticated(_MISSING)
 
 
 def _usual_places(headers: Headers) -> list[str]:

@@ -127,5 +127,7 @@ def _credential(kind: CredentialKind, place: CredentialPlace, secret: str) -> Cr
 
 def _climbs(path: str) -> bool:
     """Whether a path could leave its subtree once the provider resolves dot segments, however they are spelt."""
+    if not any(mark in path for mark in ".%\\"):
+        return False
     plain = path.lower().replace("%2e", ".").replace("%2f", "/").replace("%5c", "/").replace("\\", "/")
     return any(segment in (".", "..") for segment in plain.split("/"))
