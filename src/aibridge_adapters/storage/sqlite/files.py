@@ -14,6 +14,9 @@ OLDEST_SQLITE = (3, 35, 0)
 LOCK_TIMEOUT = 5.0
 """How long a statement waits for another process to let go of the database, in seconds."""
 
+PREPARED = 256
+"""Statements that stay prepared on a connection: those of the write side in all their sizes, and those of lists."""
+
 _WRITER_SETTINGS = (
     # Readers go on while the writer writes.
     "PRAGMA journal_mode = WAL",
@@ -64,6 +67,7 @@ def _connected(path: Path, mode: str, settings: tuple[str, ...], *, check_same_t
         uri=True,
         timeout=LOCK_TIMEOUT,
         isolation_level=None,
+        cached_statements=PREPARED,
         check_same_thread=check_same_thread,
     )
     try:

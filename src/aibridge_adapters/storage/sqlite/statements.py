@@ -16,8 +16,8 @@ from aibridge_adapters.storage.rows import END_COLUMNS, START_COLUMNS, RecordTab
 
 T = TypeVar("T")
 
-_SIZES = (64, 16, 4, 1)
-"""Rows per statement: few enough to keep all of them prepared, large enough to gain."""
+_SIZES = (64, 32, *range(16, 0, -1))
+"""Rows per statement: mostly one statement takes all that waits, and all of them can stay prepared."""
 
 
 @frozen
