@@ -5,7 +5,7 @@ Belongs here: the use case from the client's request to its outcome. Never: HTTP
 
 from collections.abc import Callable
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from aibridge_core.actors import Actor, Credential, CredentialKind
 from aibridge_core.clients import Signals, classify
@@ -82,12 +82,16 @@ class Bridge:
         credential = match.provider.credential(request.headers, own=caller.own_credential, gateway_token=caller.token)
         start = self._start(match, request, caller.actor, interceptor, credential)
         outgoing = self._outgoing(match, request, interceptor, credential, edited=interceptor.request.body != plain)
+        # An answer may last for minutes: what it was asked with is let go as soon as it is sent.
+        interceptor.request = evolve(interceptor.request, body=b"")
+        del request, plain
         await self._recorder.begin(start)
         trail = Trail(start, recorder=self._recorder, clock=self._clock, new_id=self._new_id)
         tools = ToolLoop(servers=self._tools, actor=caller.actor, max_turns=self._max_turns)
-        loop = RelayLoop(interceptor, trail, reply, codings=self._codings, tools=tools)
+        loop = RelayLoop(interceptor, trail, reply, request=outgoing, codings=self._codings, tools=tools)
+        del outgoing
         try:
-            await loop.run(self._upstream, outgoing)
+            await loop.run(self._upstream)
         except BridgeError as error:
             trail.fail(error)
             await self._break_off(loop, trail, interceptor, reply, error)

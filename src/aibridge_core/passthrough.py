@@ -21,14 +21,17 @@ class Passthrough:
     async def handle(self, match: Match, request: ClientRequest, caller: Caller, reply: Reply) -> None:
         """Serve one request. Raises a BridgeError as long as the answer has not begun."""
         credential = match.provider.credential(request.headers, own=caller.own_credential, gateway_token=caller.token)
-        outgoing = UpstreamRequest(
-            method=request.method,
-            url=match.provider.url(match.path, request.query),
-            headers=upstream_headers(request.headers, credential, self._codings),
-            body=request.body,
+        exchange = self._upstream.open(
+            UpstreamRequest(
+                method=request.method,
+                url=match.provider.url(match.path, request.query),
+                headers=upstream_headers(request.headers, credential, self._codings),
+                body=request.body,
+            )
         )
+        del request  # its body is not needed for as long as the answer may last
         try:
-            async with self._upstream.open(outgoing) as answer:
+            async with exchange as answer:
                 await reply.start(AnswerHead(status=answer.head.status, headers=for_client(answer.head.headers)))
                 async for chunk in answer.chunks():
                     await reply.send(chunk)

@@ -40,11 +40,19 @@ class RelayLoop:
     """One exchange. Raises what its ports raise; `break_off` takes what was seen by then."""
 
     def __init__(
-        self, interceptor: Interceptor, trail: Trail, reply: Reply, *, codings: ContentCodings, tools: ToolLoop
+        self,
+        interceptor: Interceptor,
+        trail: Trail,
+        reply: Reply,
+        *,
+        request: UpstreamRequest,
+        codings: ContentCodings,
+        tools: ToolLoop,
     ) -> None:
         self._interceptor = interceptor
         self._trail = trail
         self._reply = reply
+        self._request = request
         self._codings = codings
         self._tools = tools
         self._answering: Answering = interceptor
@@ -53,19 +61,20 @@ class RelayLoop:
         self._reading = False
         """Whether an answer has begun and is not over."""
 
-    async def run(self, upstream: Upstream, request: UpstreamRequest) -> None:
+    async def run(self, upstream: Upstream) -> None:
         """Send the request, relay the answer, close the trail before its last piece goes out.
 
         Raises TurnLimitReached, UpstreamRefused, and whatever the interceptor refuses the answer with.
         """
-        await self._turn(upstream, request)
+        await self._turn(upstream)
         turns = 1
         while self._calls:
             if turns >= self._tools.max_turns:
                 self._observe([ToolResult(call=call, error="not run: too many turns") for call in self._calls])
                 raise TurnLimitReached(f"the model called injected tools in {turns} turns without an answer")
             results = await self._run_tools()
-            await self._turn(upstream, evolve(request, body=self._interceptor.resume(results)))
+            self._request = evolve(self._request, body=self._interceptor.resume(results))
+            await self._turn(upstream)
             turns += 1
         await self._trail.close(self._interceptor)
         await self._start()
@@ -75,9 +84,11 @@ class RelayLoop:
         """The exchange ended early: take the facts so far; returns the bytes that were held back."""
         return self._trail.observe(self._answering.end_turn(broken=True)) if self._reading else b""
 
-    async def _turn(self, upstream: Upstream, request: UpstreamRequest) -> None:
+    async def _turn(self, upstream: Upstream) -> None:
         self._calls = ()
-        async with upstream.open(request) as answer:
+        exchange = upstream.open(self._request)
+        self._request = evolve(self._request, body=b"")  # not needed for as long as the answer may last
+        async with exchange as answer:
             self._begin(answer.head)
             if self._reply.started and not self._interceptor.streams:
                 await self._refused(answer)

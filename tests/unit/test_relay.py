@@ -8,6 +8,7 @@ import pytest
 from aibridge_core.actors import Actor, CredentialKind
 from aibridge_core.bridge import Bridge, Caller
 from aibridge_core.errors import RecordingFailed, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
+from aibridge_core.passthrough import Passthrough
 from aibridge_core.providers.registry import provider
 from aibridge_core.records import Interception, InterceptionFilter, Page, Status, TokenUsage, ToolUsage
 from aibridge_core.routing import Router
@@ -280,3 +281,36 @@ async def test_silent_streams_may_be_kept_alive_between_events_only() -> None:
     await world.post()
     ping = b'event: ping\ndata: {"type": "ping"}\n\n'
     assert pings == [ping, b"", ping, b"", b""]
+
+
+class _Tracked(bytes):
+    """Bytes that say when nobody holds them any more."""
+
+    freed: list[str]
+
+    def __del__(self) -> None:
+        self.freed.append("freed")
+
+
+@pytest.mark.parametrize("path", ["/anthropic/v1/messages", "/anthropic/v1/models"])
+async def test_a_request_is_let_go_of_when_it_is_sent(path: str) -> None:
+    """While an answer runs, which may be minutes, nothing on our side holds the body of its request any more."""
+    world = World(stream(START, TEXT, DELTA + STOP))
+    body = _Tracked(BODY)
+    freed: list[str] = []
+    body.freed = freed
+    seen: list[Sequence[str]] = []
+
+    def on_send(_: bytes) -> None:
+        world.upstream.requests.clear()  # the fake is the one that would keep it
+        seen.append(list(freed))
+
+    world.reply.on_send = on_send
+    match = world.router.resolve("POST", path)
+    use_case = world.bridge if "messages" in path else Passthrough(upstream=world.upstream, codings=DeflateOnly())
+    exchange = use_case.handle(
+        match, ClientRequest(method="POST", path=path, body=body), Caller(actor=ANN, token="tok"), world.reply
+    )
+    del body
+    await exchange
+    assert seen[0] == ["freed"]

@@ -97,6 +97,8 @@ class GatewayApp:
             raise ShuttingDown("the gateway is shutting down; try again")
         body = await read_body(headers, receive, limit=self.max_body)
         client = scope.get("client")
+        use_case = self.bridge if match.route.mode is Mode.BRIDGED else self.passthrough
+        reply.watch(scope, receive)
         request = ClientRequest(
             method=scope["method"],
             path=path,
@@ -106,9 +108,9 @@ class GatewayApp:
             client_host=client[0] if client else "",
             scheme=scope.get("scheme", "http"),
         )
-        use_case = self.bridge if match.route.mode is Mode.BRIDGED else self.passthrough
-        reply.watch(scope, receive)
-        await use_case.handle(match, request, caller, reply)
+        exchange = use_case.handle(match, request, caller, reply)
+        del request, body  # the use case lets go of them when they are sent; an answer may last for minutes
+        await exchange
 
     async def _defect(self, reply: AsgiReply, path: str) -> None:
         """A bug of ours: the log gets everything, the client an id to ask about."""

@@ -8,9 +8,9 @@ import asyncio
 
 from h2.errors import ErrorCodes
 from h2.exceptions import ProtocolError
-from hypercorn.asyncio.tcp_server import TCPServer
+from hypercorn.asyncio.tcp_server import MAX_RECV, TCPServer
 from hypercorn.config import Config
-from hypercorn.events import Event, Updated
+from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.protocol.events import EndBody, StreamClosed
 from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.h2 import H2Protocol
@@ -118,6 +118,17 @@ class ClientConnection(TCPServer):
             parse_socket_addr(wire.family, wire.getsockname()),
             self.protocol_send,
         )
+
+    async def _read_data(self) -> None:
+        """hypercorn's holds on to the last piece of a request for as long as its answer takes."""
+        while not self.reader.at_eof():
+            try:
+                piece = RawData(await self.reader.read(MAX_RECV))
+            except OSError:
+                break
+            await self.protocol.handle(piece)
+            del piece
+        await self.protocol.handle(Closed())
 
     async def protocol_send(self, event: Event) -> None:
         """Take what the protocol says. hypercorn starts and cancels a task for each idle time; a timer does."""

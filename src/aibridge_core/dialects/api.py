@@ -21,7 +21,7 @@ class RequestView:
     """What the gateway needs to know of a request."""
 
     body: bytes = field(repr=False)
-    """What goes upstream: the client's bytes, apart from surgical edits."""
+    """What goes upstream: the client's bytes, apart from surgical edits. Taken out once it is on its way."""
     model: str
     streaming: bool
     prompt: str | None = None
