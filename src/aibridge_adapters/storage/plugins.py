@@ -27,11 +27,11 @@ GROUP = "aibridge.storage"
 BUNDLED = frozenset({"sqlite", "postgresql", "postgres"})
 """Schemes that no plugin can have."""
 
-Opener = Callable[..., AbstractAsyncContextManager[Storage]]
-"""As `aibridge_adapters.storage.open_storage`."""
+Opener = Callable[..., object]
+"""As `aibridge_adapters.storage.open_storage`, as far as that can be told before it is called."""
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")  # RFC 3986, section 3.1; compared in lower case
-_PORTS = tuple(attrs.fields_dict(Storage))
+_PORTS = tuple(port.name for port in attrs.fields(Storage) if port.default is attrs.NOTHING)
 
 
 def plugin_schemes() -> Sequence[str]:

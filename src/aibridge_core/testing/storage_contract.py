@@ -6,20 +6,32 @@
             return lambda owner: open_my_storage(tmp_path, owner=owner)
 
 `open_storage(owner)` is an asynchronous context whose value has the attributes `recorder`, `store`, `leases` and
-`identity`. Each test begins with an empty database, which all that it opens share. Passing means working: a gateway,
-its REST API and its command line rely on nothing else. pytest and anyio are needed.
+`identity`. Each test begins with an empty database, which all that it opens share; some open it for several owners at
+once, as several gateways and commands do, and expect that each sees what the others were answered for. Passing means
+working: a gateway, its REST API and its command line rely on nothing else. What no test in one process can see, such
+as a killed process or a full disk, is yours to test; docs/how-to/add-a-storage-adapter.md lists it.
 
-A storage that can also remove what it kept has the attribute `retention`, and its test class another base:
-`class TestMyStorage(StorageContract, RetentionContract)`. One that can't does without, and keeps everything for ever.
+| Your storage | Your test class |
+|---|---|
+| keeps interceptions and users | `StorageContract` |
+| can also remove what it kept: it has the attribute `retention` | `StorageContract, RetentionContract` |
+| leaves users to another | `InterceptionStorageContract` |
+| keeps users only | `IdentityContract`, from `identity_contract`, with the rest of a `MemoryStorage` beside yours |
+| can't hold U+0000 in a text | any; it says in `nul_reads_as` what it keeps instead |
+
+pytest and anyio are needed. If pytest-asyncio is there too, it must be in its strict mode, or it takes these tests for
+its own.
 
 Belongs here: what the contract consists of. Never: a rule; they are in `contract/`, by subject, and in
-`identity_contract`. A storage without users subclasses everything but that one: `InterceptionStorageContract`.
+`identity_contract`. That they notice what they should is tested with a hundred wrong storages, in tests/unit/testing.
 """
 
 from aibridge_core.testing.contract.base import ContractBase, OpenStorage, StorageUnderTest
+from aibridge_core.testing.contract.concurrency import ConcurrencyContract
 from aibridge_core.testing.contract.contents import ContentsContract
 from aibridge_core.testing.contract.leases import LeaseContract
 from aibridge_core.testing.contract.listing import ListContract
+from aibridge_core.testing.contract.naming import NamingContract
 from aibridge_core.testing.contract.purging import PurgeableStorage
 from aibridge_core.testing.contract.recording import RecordingContract
 from aibridge_core.testing.contract.retention import RetentionContract
@@ -37,7 +49,15 @@ __all__ = [
 ]
 
 
-class InterceptionStorageContract(RecordingContract, ThreadContract, ListContract, ContentsContract, LeaseContract):
+class InterceptionStorageContract(
+    RecordingContract,
+    ConcurrencyContract,
+    ThreadContract,
+    ListContract,
+    NamingContract,
+    ContentsContract,
+    LeaseContract,
+):
     """Recorder, InterceptionStore and Leases."""
 
 

@@ -22,23 +22,26 @@ from aibridge_adapters.storage.sqlite import conditions, counts
 from aibridge_adapters.storage.sqlite.readers import Readers
 from aibridge_core.errors import UnknownCursor
 from aibridge_core.records import Interception, InterceptionFilter, Page, Record, Status
+from aibridge_core.text import storable
 
 _SELECT = f"SELECT {', '.join(READ_COLUMNS)}"
 
 
 @frozen
 class SqliteInterceptionStore:
-    """Implements `aibridge_core.ports.InterceptionStore`."""
+    """Implements `aibridge_core.ports.InterceptionStore`. What UTF-8 can't hold is looked for as it was kept."""
 
     _readers: Readers
 
     async def list(self, where: InterceptionFilter, page: Page) -> Sequence[Interception]:
         """One page, with records. Raises UnknownCursor, StoreUnavailable."""
-        return await self._readers.run(lambda connection: _page(connection, where, page))
+        wanted = storable(where)
+        return await self._readers.run(lambda connection: _page(connection, wanted, page))
 
     async def count(self, where: InterceptionFilter) -> int:
         """How many match. Raises StoreUnavailable."""
-        return await self._readers.run(lambda connection: counts.count(connection, where))
+        wanted = storable(where)
+        return await self._readers.run(lambda connection: counts.count(connection, wanted))
 
     async def get(self, interception_id: str) -> Interception | None:
         """One, with records. Raises StoreUnavailable."""
@@ -50,15 +53,20 @@ class SqliteInterceptionStore:
 
     async def models(self, *, initiator_id: str | None, prefix: str, page: Page) -> Sequence[str]:
         """Distinct requested models. Raises StoreUnavailable."""
-        return await self._readers.run(lambda connection: _labels(connection, "model", initiator_id, prefix, page))
+        return await self._labels("model", initiator_id, prefix, page)
 
     async def clients(self, *, initiator_id: str | None, prefix: str, page: Page) -> Sequence[str]:
         """Distinct client labels. Raises StoreUnavailable."""
-        return await self._readers.run(lambda connection: _labels(connection, "client", initiator_id, prefix, page))
+        return await self._labels("client", initiator_id, prefix, page)
 
     async def find_initiator(self, text: str) -> str | None:
         """By id, else by the username in their newest interception. Raises StoreUnavailable."""
-        return await self._readers.run(lambda connection: _initiator(connection, text))
+        wanted = storable(text)
+        return await self._readers.run(lambda connection: _initiator(connection, wanted))
+
+    async def _labels(self, column: str, initiator_id: str | None, prefix: str, page: Page) -> Sequence[str]:
+        initiator, beginning = storable(initiator_id), storable(prefix)
+        return await self._readers.run(lambda connection: _labels(connection, column, initiator, beginning, page))
 
 
 def _page(connection: sqlite3.Connection, where: InterceptionFilter, page: Page) -> Sequence[Interception]:

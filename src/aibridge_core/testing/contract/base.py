@@ -5,7 +5,7 @@ Belongs here: the fixture that an adapter provides, and those made of it. Never:
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Any, ClassVar, Protocol
 
 import pytest
 
@@ -38,11 +38,19 @@ class StorageUnderTest(Protocol):
 OpenStorage = Callable[[str], AbstractAsyncContextManager[StorageUnderTest]]
 """Opens the adapter for the process that the argument names."""
 
+_HOW = """
+    @pytest.fixture
+    def open_storage(self, tmp_path):
+        return lambda owner: open_my_storage(tmp_path, owner=owner)
+"""
+
 
 class ContractBase:
     """An adapter's test class overrides `open_storage` and inherits the rest."""
 
     pytestmark = pytest.mark.anyio
+    ports: ClassVar[tuple[str, ...]] = ("recorder", "store", "leases")
+    """Attributes that every storage has; those that not every one has are asked for by the tests that need them."""
 
     @pytest.fixture
     def anyio_backend(self) -> str:
@@ -55,12 +63,19 @@ class ContractBase:
 
         All that one test opens share the database, also when open at the same time.
         """
-        pytest.fail(f"{type(self).__name__} has to override the fixture open_storage")
+        pytest.fail(f"{type(self).__name__} has to say how its storage is opened, for instance:\n{_HOW}", pytrace=False)
 
     @pytest.fixture
     async def storage(self, open_storage: OpenStorage) -> AsyncIterator[StorageUnderTest]:
         """The adapter, open as `gateway-1`."""
-        async with open_storage("gateway-1") as storage:
+        opened: Any = open_storage("gateway-1")
+        if not isinstance(opened, AbstractAsyncContextManager):
+            kind = type(opened).__name__
+            pytest.fail(f"open_storage(owner) has to be an asynchronous context; it is a {kind}", pytrace=False)
+        async with opened as storage:
+            missing = [port for port in self.ports if not hasattr(storage, port)]
+            if missing:
+                pytest.fail(f"what open_storage(owner) opens, {storage!r}, has no {', '.join(missing)}", pytrace=False)
             yield storage
 
     @pytest.fixture

@@ -6,6 +6,7 @@ Belongs here: texts, numbers and times at their limits. Never: what they mean.
 from datetime import timedelta
 from typing import ClassVar
 
+import attrs
 import pytest
 
 from aibridge_core.records import (
@@ -25,6 +26,8 @@ TEXTS = {
     "emoji": "👩‍💻 naïve Ω≈ç√ 你好 \U0010ffff",
     "right to left": "שלום عليكم",
     "controls": "\t\r\n\x01\x1b[31m\x7f\u0085\u2028",
+    "decomposed": "e\u0301 A\u030a \u212b",
+    "blanks around": "  two  blanks\t\n",
     "quotes": "'; DROP TABLE interceptions; -- \" \\ % _",
     "noncharacter": "\ufffe\uffff",
 }
@@ -42,13 +45,51 @@ class ContentsContract(ContractBase):
         await self._expect(storage, samples, text, text)
 
     async def test_nul(self, storage: StorageUnderTest, samples: Samples) -> None:
-        """U+0000 is kept, or replaced in a documented way; what follows it is there."""
+        """U+0000 is kept, or replaced by something in a documented way; what follows it is there."""
+        assert self.nul_reads_as, "without a trace of U+0000 two texts become one"
         await self._expect(storage, samples, "before\x00after", f"before{self.nul_reads_as}after")
 
     @pytest.mark.parametrize("surrogate", ["\ud800", "\udfff"])
     async def test_lone_surrogates(self, storage: StorageUnderTest, samples: Samples, surrogate: str) -> None:
         """Half of a surrogate pair becomes U+FFFD; the rest of the text, and records beside it, are unharmed."""
         await self._expect(storage, samples, f"a{surrogate}b👍{surrogate}", "a\ufffdb👍\ufffd")
+
+    @pytest.mark.parametrize("text", [*TEXTS.values(), "before\x00after"], ids=[*TEXTS.keys(), "nul"])
+    async def test_odd_texts_are_found(self, storage: StorageUnderTest, samples: Samples, text: str) -> None:
+        """A filter finds what was written with the very same text, and a beginning finds a name."""
+        await completed(storage, samples, model="another", client_session_id="another")
+        initiator = attrs.evolve(ANN, id=f"id {text}", username=f"name {text}")
+        found = await completed(
+            storage, samples, model=text, client=text, client_session_id=f"session {text}", initiator=initiator
+        )
+        for where in (
+            InterceptionFilter(model=text),
+            InterceptionFilter(client=text),
+            InterceptionFilter(session_id=f"session {text}"),
+            InterceptionFilter(initiator_id=f"id {text}"),
+        ):
+            assert list(await storage.store.list(where, Page())) == [found], where
+            assert await storage.store.count(where) == 1, where
+        names = await storage.store.models(initiator_id=f"id {text}", prefix=text[:8], page=Page())
+        assert list(names) == [found.start.model]
+        assert await storage.store.find_initiator(f"name {text}") == found.start.initiator.id
+
+    async def test_surrogates_are_looked_for(self, storage: StorageUnderTest, samples: Samples) -> None:
+        """A filter that no UTF-8 text can match finds nothing, or its replacement, and is no error."""
+        await completed(storage, samples, model="plain")
+        assert list(await storage.store.list(InterceptionFilter(model="\ud800"), Page())) == []
+        assert await storage.store.count(InterceptionFilter(session_id="\ud800")) == 0
+        assert list(await storage.store.models(initiator_id="\ud800", prefix="\ud800", page=Page())) == []
+        assert await storage.store.find_initiator("\ud800") is None
+
+    @pytest.mark.parametrize("text", ["toolu_👍", "toolu_\x00_1", "toolu_\ud800", "'\"\\%_"])
+    async def test_odd_ids_of_calls_link(self, storage: StorageUnderTest, samples: Samples, text: str) -> None:
+        """A provider may choose any text for the id of a tool call."""
+        caller, other = samples.start(), samples.start()
+        calls = (samples.tool_call(caller, text), samples.tool_call(other, "toolu_"))
+        for start, call in zip((caller, other), calls, strict=True):
+            await finished(storage, start, (call,), samples.ended(start))
+        assert (await completed(storage, samples, correlating_tool_call_id=text)).thread_parent_id == caller.id
 
     async def _expect(self, storage: StorageUnderTest, samples: Samples, written: str, expected: str) -> None:
         start = samples.start(

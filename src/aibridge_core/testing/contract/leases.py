@@ -34,7 +34,7 @@ class LeaseContract(ContractBase):
         assert await storage.leases.interrupt_orphans(now, older_than=30.0) == 0
 
     async def test_a_fresh_lease(self, storage: StorageUnderTest, samples: Samples, orphan: InterceptionStart) -> None:
-        """A process that said it lives, as long ago as is allowed at most, is left alone."""
+        """A process that said it lives, almost as long ago as is allowed, is left alone."""
         assert await storage.leases.interrupt_orphans(samples.clock.turn(29), older_than=30.0) == 0
         assert (await read(storage, orphan)).status is Status.IN_FLIGHT
 
@@ -46,6 +46,37 @@ class LeaseContract(ContractBase):
             await other.leases.renew(samples.clock.turn(29))
             assert await storage.leases.interrupt_orphans(samples.clock.turn(29), older_than=30.0) == 0
             assert await storage.leases.interrupt_orphans(samples.clock.turn(2), older_than=30.0) == 1
+
+    async def test_a_clock_that_is_ahead(
+        self, open_storage: OpenStorage, storage: StorageUnderTest, samples: Samples
+    ) -> None:
+        """A process on a machine whose clock is ahead lives, until its own time is over."""
+        now = samples.clock.now()
+        async with open_storage("gateway-2") as other:
+            await other.leases.renew(now + timedelta(hours=1))
+            await other.recorder.begin(samples.start())
+        assert await storage.leases.interrupt_orphans(now, older_than=30.0) == 0
+        assert await storage.leases.interrupt_orphans(now + timedelta(hours=1, seconds=31), older_than=30.0) == 1
+
+    async def test_others_stay_alive(
+        self, open_storage: OpenStorage, storage: StorageUnderTest, samples: Samples, orphan: InterceptionStart
+    ) -> None:
+        """A process that comes and goes says nothing of others, and what they have in flight is theirs."""
+        async with open_storage("gateway-3") as passing:
+            await passing.leases.renew(samples.clock.now())
+            await passing.recorder.begin(samples.start())
+            await passing.leases.release()
+        assert await storage.leases.interrupt_orphans(samples.clock.now(), older_than=30.0) == 1
+        assert (await read(storage, orphan)).status is Status.IN_FLIGHT
+
+    async def test_a_replay_takes_nothing_over(
+        self, open_storage: OpenStorage, storage: StorageUnderTest, samples: Samples, orphan: InterceptionStart
+    ) -> None:
+        """A start that another process writes again stays with the process that wrote it first."""
+        async with open_storage("gateway-3") as passing:
+            await passing.recorder.begin(orphan)
+        assert await storage.leases.interrupt_orphans(samples.clock.now(), older_than=30.0) == 0
+        assert await storage.leases.interrupt_orphans(samples.clock.turn(31), older_than=30.0) == 1
 
     async def test_a_released_lease(
         self, open_storage: OpenStorage, storage: StorageUnderTest, samples: Samples, orphan: InterceptionStart

@@ -1,10 +1,10 @@
 """The storage contract: what is found, in which order, page by page.
 
-Belongs here: filters, counts, pages, and the names that filters can have. Never: how things came in.
+Belongs here: filters, counts, pages. Never: the values that filters can have (`naming`), or how things came in.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from itertools import product
 from typing import Any
 
@@ -12,10 +12,10 @@ import attrs
 import pytest
 
 from aibridge_core.errors import UnknownCursor
-from aibridge_core.records import Interception, InterceptionFilter, Page, Status
-from aibridge_core.testing.contract.base import ContractBase, StorageUnderTest, completed
+from aibridge_core.records import InterceptionFilter, Page, Status
+from aibridge_core.testing.contract.base import ContractBase, StorageUnderTest, completed, finished
 from aibridge_core.testing.memory import MemoryStorage
-from aibridge_core.testing.samples import ANN, BEN, Samples
+from aibridge_core.testing.samples import ANN, BEN, FACTS, Samples
 
 EVERYTHING = InterceptionFilter()
 
@@ -76,16 +76,22 @@ class ListContract(ContractBase):
         """An empty trail is read like any other."""
         assert list(await storage.store.list(EVERYTHING, Page())) == []
         assert await storage.store.count(EVERYTHING) == 0
-        assert await storage.store.get("0a000000-0000-4000-8000-000000000000") is None
+        for unknown in ("0a000000-0000-4000-8000-000000000000", "no id at all", ""):
+            assert await storage.store.get(unknown) is None
         assert list(await storage.store.models(initiator_id=None, prefix="", page=Page())) == []
         assert await storage.store.find_initiator("ann") is None
 
     async def test_the_newest_comes_first(self, storage: StorageUnderTest, samples: Samples) -> None:
-        """Lists are ordered by start, then by id, both descending, with all records."""
+        """Lists are ordered by start, then by id, both descending; neither the end nor the order of writing counts."""
         moment = samples.clock.now()
+        slow = samples.start(started_at=moment - timedelta(microseconds=1))
+        await storage.recorder.begin(slow)
         tied = [await completed(storage, samples, started_at=moment) for _ in range(3)]
         newer = await completed(storage, samples, started_at=moment + timedelta(microseconds=1))
-        assert list(await storage.store.list(EVERYTHING, Page())) == [newer, *reversed(tied)]
+        await storage.recorder.end(samples.ended(slow))
+        found = list(await storage.store.list(EVERYTHING, Page()))
+        assert found[:4] == [newer, *reversed(tied)]
+        assert found[4].start == slow
 
     @pytest.mark.parametrize(("name", "value"), FILTERS, ids=[name for name, _ in FILTERS])
     async def test_one_filter(self, storage: StorageUnderTest, samples: Samples, name: str, value: Any) -> None:
@@ -102,9 +108,10 @@ class ListContract(ContractBase):
     async def test_a_value_that_nothing_has(
         self, storage: StorageUnderTest, samples: Samples, name: str, value: Any
     ) -> None:
-        """Values are compared whole and with their case; a wildcard is a letter like any other."""
+        """Values are compared whole, with their case, and with one field; a wildcard is a letter like any other."""
         await crowd(storage, samples=samples)
-        absent: Sequence[Any] = (value.swapcase(), value[:-1], "%", "_" * len(value))
+        of_others = [str(other) for _, other in FILTERS if other != value]
+        absent: Sequence[Any] = (value.swapcase(), value[:-1], "%", "_" * len(value), "", *of_others)
         absent = (Status.INTERRUPTED,) if name == "status" else absent
         for other in absent:
             wanted: dict[str, Any] = {name: other}
@@ -131,6 +138,31 @@ class ListContract(ContractBase):
         assert await storage.store.count(InterceptionFilter(started_after=moment + step * 5)) == 0
         assert await storage.store.count(InterceptionFilter(started_before=moment - step)) == 0
         assert await storage.store.count(attrs.evolve(where, started_before=moment)) == 0
+
+    async def test_times_of_any_zone(self, storage: StorageUnderTest, samples: Samples) -> None:
+        """A time filter means a moment, wherever its clock hangs."""
+        first, second = [await completed(storage, samples) for _ in range(2)]
+        for hours in (-9, 0, 13):
+            zone = timezone(timedelta(hours=hours))
+            until_first = InterceptionFilter(started_before=first.start.started_at.astimezone(zone))
+            from_second = InterceptionFilter(started_after=second.start.started_at.astimezone(zone))
+            assert await ids(storage, until_first) == [first.start.id]
+            assert await ids(storage, from_second) == [second.start.id]
+            assert [await storage.store.count(where) for where in (until_first, from_second)] == [1, 1]
+
+    async def test_a_page_is_of_interceptions(self, storage: StorageUnderTest, samples: Samples) -> None:
+        """Limits and counts are of interceptions, however many records each has; a list shows what `get` shows."""
+        made = []
+        for number in (0, 5, 1, 0, 12):
+            start = samples.start()
+            records = tuple(samples.record(start, fact) for fact in (FACTS * 3)[:number])
+            made.append(await finished(storage, start, records, samples.ended(start)))
+        newest_first = made[::-1]
+        assert list(await storage.store.list(EVERYTHING, Page())) == newest_first
+        for offset in range(5):
+            found = await storage.store.list(EVERYTHING, Page(limit=2, offset=offset))
+            assert list(found) == newest_first[offset : offset + 2]
+        assert await storage.store.count(EVERYTHING) == 5
 
     @pytest.mark.parametrize(
         "where",
@@ -172,9 +204,10 @@ class ListContract(ContractBase):
         await crowd(storage, samples=samples)
         everything = await ids(storage, where, limit=1000)
         seen = await ids(storage, where, limit=7)
-        while page := await ids(storage, where, limit=7, after_id=seen[-1]):
-            seen += page
+        for _ in range(len(everything) // 7 + 1):
+            seen += await ids(storage, where, limit=7, after_id=seen[-1])
         assert seen == everything
+        assert await ids(storage, where, limit=7, after_id=seen[-1]) == []
 
     async def test_a_walk_while_more_comes(self, storage: StorageUnderTest, samples: Samples) -> None:
         """What begins during a walk neither repeats nor hides a row."""
@@ -193,74 +226,9 @@ class ListContract(ContractBase):
     async def test_an_unknown_cursor(self, storage: StorageUnderTest, samples: Samples) -> None:
         """A cursor that names nothing is an error, not an empty page."""
         await completed(storage, samples)
-        with pytest.raises(UnknownCursor):
-            await storage.store.list(EVERYTHING, Page(after_id="0a000000-0000-4000-8000-000000000000"))
-
-    async def test_names(self, storage: StorageUnderTest, samples: Samples) -> None:
-        """Models and clients are listed once each, in order of their characters, in flight or not."""
-        for model, client in (("gpt-5", "Codex"), ("Zed", "zed"), ("claude", "Codex"), ("gpt-5", "Amp")):
-            await completed(storage, samples, model=model, client=client)
-        await storage.recorder.begin(samples.start(model="brand-new", client="Mux"))
-        assert list(await storage.store.models(initiator_id=None, prefix="", page=Page())) == [
-            "Zed",
-            "brand-new",
-            "claude",
-            "gpt-5",
-        ]
-        assert list(await storage.store.clients(initiator_id=None, prefix="", page=Page())) == [
-            "Amp",
-            "Codex",
-            "Mux",
-            "zed",
-        ]
-
-    async def test_names_of_one_initiator(self, storage: StorageUnderTest, samples: Samples) -> None:
-        """Names can be asked for one initiator's interceptions."""
-        await completed(storage, samples, initiator=ANN, model="claude", client="Codex")
-        await completed(storage, samples, initiator=BEN, model="gpt-5", client="Zed")
-        await storage.recorder.begin(samples.start(initiator=BEN, model="o9", client="Mux"))
-        assert list(await storage.store.models(initiator_id=BEN.id, prefix="", page=Page())) == ["gpt-5", "o9"]
-        assert list(await storage.store.clients(initiator_id=BEN.id, prefix="", page=Page())) == ["Mux", "Zed"]
-        assert list(await storage.store.models(initiator_id="nobody", prefix="", page=Page())) == []
-
-    async def test_names_by_prefix(self, storage: StorageUnderTest, samples: Samples) -> None:
-        """A prefix is a plain beginning: case counts, wildcards don't exist."""
-        for model in ("gpt-5", "gpt-5-mini", "GPT-5", "gpt%5", "g", "claude", "gpu"):
-            await completed(storage, samples, model=model)
-
-        async def models(prefix: str, **page: Any) -> list[str]:
-            return list(await storage.store.models(initiator_id=None, prefix=prefix, page=Page(**page)))
-
-        assert await models("gpt") == ["gpt%5", "gpt-5", "gpt-5-mini"]
-        assert await models("gpt%") == ["gpt%5"]
-        assert await models("gpt_") == []
-        assert await models("gpt", limit=1, offset=1) == ["gpt-5"]
-        assert await models("", limit=2) == ["GPT-5", "claude"]
-        assert await models("x") == []
-
-    async def test_finding_an_initiator(self, storage: StorageUnderTest, samples: Samples) -> None:
-        """Initiators are found by id, or by the username in their newest interception; the newest of several."""
-        await completed(storage, samples, initiator=ANN)
-        await completed(storage, samples, initiator=BEN)
-        successor = attrs.evolve(BEN, id="0c000000-0000-4000-8000-00000000000c", username="ann")
-        assert await storage.store.find_initiator(ANN.id) == ANN.id
-        assert await storage.store.find_initiator("ann") == ANN.id
-        assert await storage.store.find_initiator("ANN") is None
-        await completed(storage, samples, initiator=successor)
-        assert await storage.store.find_initiator("ann") == successor.id
-        assert await storage.store.find_initiator(ANN.id) == ANN.id
-        await completed(storage, samples, initiator=attrs.evolve(successor, username="anna"))
-        assert await storage.store.find_initiator("ann") == ANN.id
-        assert await storage.store.find_initiator("anna") == successor.id
-        assert await storage.store.find_initiator("") is None
-
-    async def test_the_trail_remembers_who_it_was(self, storage: StorageUnderTest, samples: Samples) -> None:
-        """An interception shows its initiator as they were then, also after they changed their name."""
-        before: Interception = await completed(storage, samples, initiator=ANN)
-        await completed(storage, samples, initiator=attrs.evolve(ANN, username="anna", name="Anna"))
-        found = await storage.store.list(InterceptionFilter(initiator_id=ANN.id), Page())
-        assert [each.start.initiator.username for each in found] == ["anna", "ann"]
-        assert found[1] == before
+        for unknown in ("0a000000-0000-4000-8000-000000000000", "no id at all", ""):
+            with pytest.raises(UnknownCursor):
+                await storage.store.list(EVERYTHING, Page(after_id=unknown))
 
 
 def _combined(first: datetime) -> list[InterceptionFilter]:

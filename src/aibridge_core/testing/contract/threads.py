@@ -3,7 +3,7 @@
 Belongs here: parents, roots, sessions. Never: how a dialect finds the tool call that a request answers.
 """
 
-import attrs
+import pytest
 
 from aibridge_core.records import Interception, InterceptionFilter, Page
 from aibridge_core.testing.contract.base import ContractBase, StorageUnderTest, completed, finished, read
@@ -66,16 +66,17 @@ class ThreadContract(ContractBase):
             await finished(storage, start, (call,), samples.ended(start))
         assert lineage(await completed(storage, samples, correlating_tool_call_id="call_1"))[0] == newer.id
 
+    @pytest.mark.parametrize("written_last", [0, 1])
     async def test_of_calls_at_one_moment_the_largest_id_counts(
-        self, storage: StorageUnderTest, samples: Samples
+        self, storage: StorageUnderTest, samples: Samples, written_last: int
     ) -> None:
-        """Equal times are decided by the record's id."""
-        first, second = samples.start(), samples.start()
-        small, large = samples.tool_call(first, "call_1"), samples.tool_call(second, "call_1")
-        small = attrs.evolve(small, created_at=large.created_at)
-        for start, call in ((second, large), (first, small)):
-            await finished(storage, start, (call,), samples.ended(start))
-        assert lineage(await completed(storage, samples, correlating_tool_call_id="call_1"))[0] == second.id
+        """Equal times are decided by the record's id, whichever was written last."""
+        starts = [samples.start(), samples.start()]
+        moment = samples.clock.turn(1)
+        calls = [samples.tool_call(start, "call_1", created_at=moment) for start in starts]
+        for number in (1 - written_last, written_last):
+            await finished(storage, starts[number], (calls[number],), samples.ended(starts[number]))
+        assert lineage(await completed(storage, samples, correlating_tool_call_id="call_1"))[0] == starts[1].id
 
     async def test_a_call_just_recorded(self, storage: StorageUnderTest, samples: Samples) -> None:
         """A call is seen by whatever begins after `record` has returned, also before the caller's end."""
@@ -103,4 +104,13 @@ class ThreadContract(ContractBase):
         last = await completed(storage, samples, client_session_id="session 7")
         where = InterceptionFilter(session_id="session 7")
         assert list(await storage.store.list(where, Page())) == [last, first]
+        assert await storage.store.count(where) == 2
+
+    async def test_a_threads_session_is_found(self, storage: StorageUnderTest, samples: Samples) -> None:
+        """Where the client named no session, the root's id finds the thread."""
+        root = await caller(storage, samples, "toolu_1")
+        await completed(storage, samples)
+        child = await completed(storage, samples, correlating_tool_call_id="toolu_1")
+        where = InterceptionFilter(session_id=root.start.id)
+        assert list(await storage.store.list(where, Page())) == [child, root]
         assert await storage.store.count(where) == 2
