@@ -51,6 +51,11 @@ class Server:
         """`fast` breaks off connections and shuts down; `immediate` is a crash."""
         self._run("pg_ctl", "stop", "-w", "-m", mode)
 
+    def create(self, database: str) -> None:
+        """A new database."""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
+
     @property
     def data(self) -> Path:
         """The database files."""

@@ -102,6 +102,6 @@ def sever(connection: Connection) -> None:
 def in_words(error: BaseException) -> str:
     """An error as it may be logged: what the server says about itself, but nothing that may quote what was written."""
     if isinstance(error, psycopg.OperationalError):
-        return " ".join(str(error).split())
+        return error.diag.message_primary or " ".join(str(error).split())
     state = getattr(error, "sqlstate", None)
     return f"{type(error).__name__} ({state})" if state else type(error).__name__

@@ -8,7 +8,6 @@ import logging
 import random
 
 from aibridge_adapters.storage.postgres.connecting import in_words
-from aibridge_adapters.storage.postgres.line import Unavailable
 
 _log = logging.getLogger(__name__)
 
@@ -24,12 +23,12 @@ class Outage:
         self._tries = 0
         self._since = 0.0
         self._next_try = 0.0
-        self._lasts: Exception | None = None
+        self._lasts = False
 
-    def require_try(self) -> None:
-        """Raises Unavailable if the last try is too short ago for another one."""
-        if self._lasts and _now() < self._next_try:
-            raise Unavailable(self._lasts)
+    @property
+    def too_soon(self) -> bool:
+        """Whether the last try is too short ago for another one."""
+        return self._lasts and _now() < self._next_try
 
     def failed(self, error: Exception, *, started: float) -> float | None:
         """A try that began at `started` has failed: seconds to wait before another, or None to give up."""
@@ -43,14 +42,14 @@ class Outage:
             return pause
         if not self._lasts:
             _log.error("the database can't be written for now: %s", in_words(error))
-        self._lasts = error
+        self._lasts = True
         return None
 
     def over(self) -> None:
         """A try has succeeded."""
         if self._tries:
             _log.warning("the database can be written again after %.1f s", _now() - self._since)
-        self._tries, self._lasts = 0, None
+        self._tries, self._lasts = 0, False
 
     def _pause(self) -> float:
         """Never quite the same, so that many processes don't come at once."""

@@ -94,8 +94,10 @@ class Writer:
         """Settle all jobs. The writer lives on, whatever happens."""
         while waiting := [job for job in jobs if not job.settled]:
             started = asyncio.get_running_loop().time()
+            if self._outage.too_soon:
+                self._fail(waiting)
+                return
             try:
-                self._outage.require_try()
                 await self._write(waiting)
                 self._outage.over()
             except Unavailable as error:
