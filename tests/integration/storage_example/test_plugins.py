@@ -83,7 +83,7 @@ BROKEN = {
     "half a storage": (
         "broken_storage:open_storage",
         GOOD.replace("yield MemoryStorage(owner=owner)", "yield MemoryStorage(owner=owner).recorder"),
-        "what it opened, a value of type MemoryRecorder, has no recorder, store, leases, identity, retention",
+        "what it opened, a value of type MemoryRecorder, has no recorder, store, leases, identity",
     ),
 }
 
