@@ -1,7 +1,8 @@
 """How fast the trail is written and read: `python bench/storage.py --interceptions 1000000`.
 
 Builds a database of that many interceptions with their records (rows written straight into the adapter's own schema),
-then prints what pages, counts and names cost, in milliseconds, and what recording costs. The file is made in a temporary
+then prints what pages, counts and names cost, in milliseconds, and what recording costs. The file is made in a
+temporary
 folder and removed at the end, unless `--database` names one. `--database-url postgresql://...` measures a PostgreSQL
 database instead, which is filled if it is empty; for it, the server's own account of its time is printed, too.
 """

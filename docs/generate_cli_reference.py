@@ -34,7 +34,7 @@ them to standard error. `NO_COLOR=1` turns colours off. What people typed is sho
 |---|---|
 | `AIBRIDGE_URL` | gateway that `aibridge interceptions` asks; default `http://127.0.0.1:4001` |
 | `AIBRIDGE_TOKEN` | token for it |
-| `AIBRIDGE_...` | settings of `serve`, `users`, `tokens`, `config`: see [configuration](configuration.md) |
+| `AIBRIDGE_...` | settings of `serve`, `users`, `tokens`, `retention`, `config`: [configuration](configuration.md) |
 """
 
 

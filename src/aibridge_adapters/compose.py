@@ -5,15 +5,18 @@ Belongs here: building and closing things in order. Never: logic that could live
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from typing import Any
 
 import anyio
 from attrs import frozen
 
 from aibridge_adapters.clock import SystemClock, new_id
 from aibridge_adapters.codings import Codings
-from aibridge_adapters.config import Settings, default_database_url
+from aibridge_adapters.config import Settings, default_database_url, default_spool_dir, sqlite_file
+from aibridge_adapters.config_sources.addresses import without_credentials
+from aibridge_adapters.content_policy import with_policy
 from aibridge_adapters.http.app import GatewayApp
 from aibridge_adapters.http.rest import REST_ROOTS, ProviderInfo, rest_app
 from aibridge_adapters.http.server import serve, stop_on_signal
@@ -22,7 +25,8 @@ from aibridge_adapters.identity.bootstrap import ensure_bootstrap_admin
 from aibridge_adapters.identity.users import Users
 from aibridge_adapters.mcp import open_servers
 from aibridge_adapters.mcp.events import Counters, write_log
-from aibridge_adapters.recording import ShieldedRecorder
+from aibridge_adapters.recording import Policy, Recording, ShieldedRecorder, SpoolFolder, open_recording
+from aibridge_adapters.retention import Purge, Tally, keep_purging
 from aibridge_adapters.storage import Storage, open_storage
 from aibridge_adapters.upstream.httpx_upstream import HttpxUpstream
 from aibridge_core.bridge import Bridge
@@ -30,6 +34,7 @@ from aibridge_core.errors import StoreError
 from aibridge_core.passthrough import Passthrough
 from aibridge_core.ports import Authenticator, Clock, Leases, Recorder, ToolServers, Upstream
 from aibridge_core.providers.registry import provider
+from aibridge_core.retention import RetentionPolicy
 from aibridge_core.routing import Router
 from aibridge_core.tools import NoToolServers
 
@@ -50,6 +55,10 @@ class Gateway:
     users: Users
     mcp_counters: Counters
     """What happened between the gateway and its MCP servers."""
+    recording: Recording
+    """What stands between the gateway and its database; its recorder's `counters` say what happened without one."""
+    purges: Tally
+    """What was removed because it had been kept long enough."""
 
 
 @asynccontextmanager
@@ -65,30 +74,44 @@ async def gateway(
 ) -> AsyncIterator[Gateway]:
     """Build a gateway from settings; each part can be replaced by your own implementation of its port.
 
-    Raises what opening the database raises: StorageConfigError, MigrationFailed, StoreUnavailable.
+    Raises what opening the database raises: StorageConfigError, MigrationFailed, StoreUnavailable; and
+    SpoolNotOpened. ValueError for settings that contradict each other.
     """
     clock = clock or SystemClock()
+    policy = RetentionPolicy(interceptions=settings.retention, contents=settings.prompt_retention)
     async with AsyncExitStack() as stack:
+        folder = _spool_folder(settings, clock, own_storage=storage is not None)
         if storage is None:
             url = settings.database_url or default_database_url()
             storage = await stack.enter_async_context(open_storage(url, clock=clock, owner=new_id()))
+        recording = _recording(settings, storage, recorder, clock, folder)
+        stack.push_async_callback(recording.close)
         if upstream is None:
             upstream = await stack.enter_async_context(HttpxUpstream(settings.timeouts, ca_bundle=settings.ca_bundle))
         counters = Counters()
         if tools is None:
             tools = await stack.enter_async_context(_tool_servers(settings, clock, counters))
         users = Users(storage.identity, clock, new_id)
-        chores: list[Callable[[], Awaitable[None]]] = [_lease_keeper(storage.leases, clock)]
+        chores: list[Callable[[], Awaitable[None]]] = [
+            recording.adopt,
+            _lease_keeper(storage.leases, clock, unless=lambda: recording.adopting),
+        ]
         if authenticator is None:
             if settings.bootstrap_admin_token:
                 await ensure_bootstrap_admin(storage.identity, clock, new_id)
-            stored = StoredAuthenticator(storage.identity, clock, bootstrap_token=settings.bootstrap_admin_token)
+            stored = StoredAuthenticator(
+                storage.identity,
+                clock,
+                bootstrap_token=settings.bootstrap_admin_token,
+                deadline=settings.recording.timeout,
+                grace_seconds=settings.recording.identity_grace if settings.recording.policy == "spool" else 0.0,
+            )
             authenticator = stored
             chores.append(stored.flush)
         app = _app(
             settings,
             authenticator=authenticator,
-            recorder=recorder or storage.recorder,
+            recording=recording,
             storage=storage,
             users=users,
             upstream=upstream,
@@ -97,9 +120,14 @@ async def gateway(
         )
         for chore in chores:
             await chore()
-        stack.push_async_callback(storage.leases.release)
-        await stack.enter_async_context(_housekeeping(chores))
-        yield Gateway(asgi=app, storage=storage, users=users, mcp_counters=counters)
+        stack.push_async_callback(_each, [storage.leases.release], limit=HEARTBEAT)
+        stack.push_async_callback(recording.close)
+        await stack.enter_async_context(_in_background(recording.run()))
+        stack.push_async_callback(_each, chores, limit=HEARTBEAT)
+        await stack.enter_async_context(_in_background(_heartbeat(chores)))
+        purges = Tally()
+        await stack.enter_async_context(_in_background(_purging(storage, policy, purges, clock)))
+        yield Gateway(asgi=app, storage=storage, users=users, mcp_counters=counters, recording=recording, purges=purges)
 
 
 async def run_server(
@@ -137,7 +165,7 @@ def _app(
     settings: Settings,
     *,
     authenticator: Authenticator,
-    recorder: Recorder,
+    recording: Recording,
     storage: Storage,
     users: Users,
     upstream: Upstream,
@@ -148,7 +176,9 @@ def _app(
     providers = [provider(name=p.name, type=p.type, base_url=p.base_url, keys=p.keys) for p in settings.providers]
     bridge = Bridge(
         upstream=upstream,
-        recorder=ShieldedRecorder(recorder),
+        recorder=ShieldedRecorder(
+            with_policy(recording.recorder, settings.record_content, key=settings.content_hash_key)
+        ),
         codings=codings,
         clock=clock,
         new_id=new_id,
@@ -171,11 +201,40 @@ def _app(
         rest_roots=frozenset(REST_ROOTS),
         clock=clock,
         new_id=new_id,
-        ready=_readiness(storage),
+        ready=_readiness(storage, recording, settings.recording.timeout),
         allow_byok=settings.allow_byok,
         max_body=settings.max_body,
         keep_alive_interval=settings.keep_alive_interval,
     )
+
+
+def _recording(
+    settings: Settings, storage: Storage, recorder: Recorder | None, clock: Clock, folder: SpoolFolder | None
+) -> Recording:
+    """The recorder that requests use. Whether the database lives shows in a lease, if it is the same database."""
+    policy = Policy(
+        spools=settings.recording.policy == "spool",
+        deadline=settings.recording.timeout,
+        buffer=settings.recording.buffer,
+        spool_size=settings.recording.spool_size,
+    )
+    probe = None if recorder else lambda: storage.leases.renew(clock.now())
+    return open_recording(recorder or storage.recorder, policy, clock=clock, folder=folder, probe=probe)
+
+
+def _spool_folder(settings: Settings, clock: Clock, *, own_storage: bool) -> SpoolFolder | None:
+    """Spool files name their database, so that no other one gets what is in them."""
+    url = settings.database_url or default_database_url()
+    path = settings.recording.spool_dir or (None if own_storage else default_spool_dir(url))
+    if path is None:
+        return None
+    file = sqlite_file(url)
+    database = f"sqlite:///{file}" if file else without_credentials(url)
+    if own_storage:
+        database = "storage of the host application"
+    elif database == "sqlite:///:memory:":
+        database += f" {new_id()}"
+    return SpoolFolder(path=path, database=database, clock=clock, new_id=new_id)
 
 
 def _tool_servers(settings: Settings, clock: Clock, counters: Counters) -> AbstractAsyncContextManager[ToolServers]:
@@ -186,40 +245,68 @@ def _tool_servers(settings: Settings, clock: Clock, counters: Counters) -> Abstr
     )
 
 
-def _readiness(storage: Storage) -> Callable[[], Awaitable[bool]]:
+def _readiness(storage: Storage, recording: Recording, deadline: float) -> Callable[[], Awaitable[bool]]:
+    """Ready is who would let a request through: with a spool also without a database."""
+
     async def ready() -> bool:
-        try:
-            await storage.store.find_initiator("")
-        except StoreError:
+        if not recording.recorder.accepting:
             return False
+        try:
+            async with asyncio.timeout(deadline):
+                await storage.store.find_initiator("")
+        except (StoreError, TimeoutError):
+            return recording.spools
         return True
 
     return ready
 
 
-def _lease_keeper(leases: Leases, clock: Clock) -> Callable[[], Awaitable[None]]:
+def _lease_keeper(leases: Leases, clock: Clock, *, unless: Callable[[], bool]) -> Callable[[], Awaitable[None]]:
+    """`unless`: whether a dead process's interceptions may yet turn out to have ended.
+
+    Whoever could not renew its own lease for a while can't blame the others: they get the time to renew theirs.
+    """
+    renewed_at = clock.monotonic()
+    patient_until = renewed_at
+
     async def keep() -> None:
+        nonlocal renewed_at, patient_until
         now = clock.now()
         await leases.renew(now)
+        if clock.monotonic() - renewed_at > LEASE:
+            patient_until = clock.monotonic() + LEASE
+        renewed_at = clock.monotonic()
+        if unless() or renewed_at < patient_until:
+            return
         if orphans := await leases.interrupt_orphans(now, older_than=LEASE):
             _log.warning("marked interceptions of dead processes as interrupted", extra={"count": orphans})
 
     return keep
 
 
+async def _purging(storage: Storage, policy: RetentionPolicy, tally: Tally, clock: Clock) -> None:
+    if not policy.purges:
+        return
+    retention = getattr(storage, "retention", None)  # a plugin's own kind of storage may not even have the attribute
+    if retention is None:
+        _log.warning("this storage can't delete: everything is kept for ever, whatever the settings say")
+        return
+    purge = Purge(retention, storage.store, clock)
+    await keep_purging(purge, policy, tally=tally, clock=clock, sleep=anyio.sleep)
+
+
 @asynccontextmanager
-async def _housekeeping(chores: Sequence[Callable[[], Awaitable[None]]]) -> AsyncIterator[None]:
-    """Chores in the background, once more at the end.
+async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run something beside the code inside.
 
     Not a task group: it would wrap the errors of the code inside `async with gateway(...)` into exception groups.
     """
-    task = asyncio.create_task(_heartbeat(chores))
+    task = asyncio.create_task(work)
     try:
         yield
     finally:
         task.cancel()
         await asyncio.wait([task])
-        await _each(chores)
 
 
 async def _heartbeat(chores: Sequence[Callable[[], Awaitable[None]]]) -> None:
@@ -229,9 +316,15 @@ async def _heartbeat(chores: Sequence[Callable[[], Awaitable[None]]]) -> None:
         await _each(chores)
 
 
-async def _each(chores: Sequence[Callable[[], Awaitable[None]]]) -> None:
+async def _each(chores: Sequence[Callable[[], Awaitable[None]]], *, limit: float | None = None) -> None:
+    """`limit`: longest time for each, in seconds."""
     for chore in chores:
         try:
-            await chore()
+            async with asyncio.timeout(limit):
+                await chore()
+        except StoreError as error:
+            _log.warning("housekeeping failed: %s", error)
+        except TimeoutError:
+            _log.warning("housekeeping failed: the database does not answer")
         except Exception:
             _log.exception("housekeeping failed")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import platformdirs
 from attrs import Factory, field, frozen
+from attrs.validators import in_
 
 
 @frozen(kw_only=True)
@@ -34,6 +35,24 @@ class Timeouts:
     """Of a whole blocking exchange. Streams have no total."""
     stream_idle: float = 900.0
     """Longest silence inside a stream."""
+
+
+@frozen(kw_only=True)
+class RecordingSettings:
+    """What happens to records while the database is slow, full or gone. Times in seconds, sizes in bytes."""
+
+    policy: str = field(default="refuse", validator=in_(("refuse", "spool")))
+    """`refuse`: new requests are refused, running ones end with their records in memory. `spool`: a file stands in."""
+    timeout: float = 1.0
+    """Longest wait for the database before a request is refused or spooled."""
+    buffer: int = 64 * 1024 * 1024
+    """Most that is kept in memory for running requests."""
+    spool_dir: Path | None = None
+    """Where spool files are; None means beside the SQLite file, or in the user's data folder."""
+    spool_size: int = 1024 * 1024 * 1024
+    """Largest spool file; when it is reached, new requests are refused."""
+    identity_grace: float = 3600.0
+    """With `spool`: how long people are let in by a token that was checked before the database went away."""
 
 
 EVERYBODY = "*"
@@ -77,7 +96,7 @@ class ToolSettings:
     max_result: int = 1024 * 1024
     """Most of one tool's result that a model gets, in bytes."""
     skip_models: re.Pattern[str] = re.compile("haiku")
-    """Models that get no tools, by a search in their names."""
+    """Models of the Messages API that get no tools, by a search in their names."""
 
 
 @frozen(kw_only=True)
@@ -87,6 +106,14 @@ class Settings:
     http_address: str = "127.0.0.1:4001"
     database_url: str = ""
     """`sqlite:///PATH` or `sqlite:///:memory:`; empty means a file in the user's data folder."""
+    recording: RecordingSettings = Factory(RecordingSettings)
+    retention: float = 60 * 86_400.0
+    """How long interceptions are kept after their start, in seconds; 0 keeps them for ever."""
+    prompt_retention: float = 0.0
+    """How long prompts, tool arguments and thoughts are, in seconds; 0: as long as their interceptions."""
+    record_content: str = field(default="full", validator=in_(("full", "hashed", "none")))
+    """How prompts, tool arguments and thoughts are recorded; `hashed` needs a key."""
+    content_hash_key: str = field(default="", repr=False)
     providers: tuple[ProviderSettings, ...] = ()
     mcp: tuple[McpServerSettings, ...] = ()
     tools: ToolSettings = Factory(ToolSettings)
@@ -106,6 +133,20 @@ class Settings:
     log_level: str = "info"
     log_format: str = "auto"
     """`human`, `json`, or `auto`: human on a terminal."""
+
+
+def sqlite_file(database_url: str) -> Path | None:
+    """The file that an SQLite URL names; None for `:memory:` and for other databases."""
+    path = database_url.removeprefix("sqlite:///")
+    return None if path in (database_url, ":memory:") else Path(path).absolute()
+
+
+def default_spool_dir(database_url: str) -> Path:
+    """Beside the SQLite file; for other databases in the user's data folder."""
+    file = sqlite_file(database_url)
+    if file is not None:
+        return file.parent / "spool"
+    return platformdirs.user_data_path("aibridge", appauthor=False) / "spool"
 
 
 def default_database_url(folder: Path | None = None) -> str:

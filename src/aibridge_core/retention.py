@@ -89,7 +89,7 @@ class Pace:
     """
 
     smallest: int = 25
-    """Interceptions in a batch, at least: so many that a purge removes more than comes in, also on a busy machine ..."""
+    """Interceptions in a batch, at least: so many that it removes more than comes in ..."""
     largest: int = 1000
     """... and at most."""
     target: float = 0.01

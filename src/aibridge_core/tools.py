@@ -63,7 +63,7 @@ class Toolbox:
     tools: Sequence[Tool] = ()
     """Sorted by `id`, so that equal requests stay equal (prompt caches)."""
     never_for: re.Pattern[str] | None = None
-    """Models, by name, that get none."""
+    """Models, by name, that get none; for dialects whose clients use small models for chores (Messages)."""
 
     def for_model(self, model: str) -> Sequence[Tool]:
         """What a request for this model is offered."""

@@ -15,7 +15,7 @@ from aibridge_adapters.cli.safe_text import safe
 from aibridge_adapters.config_sources import ConfigError, Loaded, find_file, load_settings
 from aibridge_adapters.config_sources.locations import FILE_NAME, FILE_VARIABLE
 from aibridge_adapters.config_sources.names import OWN_PREFIX
-from aibridge_adapters.config_sources.table import SETTINGS, Setting
+from aibridge_adapters.config_sources.table import BY_KEY, SETTINGS, Setting
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -46,6 +46,11 @@ def settings_options(command: Command) -> Command:
     for setting in reversed(SETTINGS):
         command = _option(setting)(command)
     return config_options(command)
+
+
+def setting_option(key: str) -> Callable[[Command], Command]:
+    """The option of one setting, for commands that need few."""
+    return _option(BY_KEY[key])
 
 
 def settings_from_flags(*, config_file: Path | None = None, strict_config: bool = False, **flags: object) -> Loaded:

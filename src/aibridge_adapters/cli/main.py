@@ -21,6 +21,7 @@ _COMMANDS = {
     "tokens": "aibridge_adapters.cli.token_commands:tokens",
     "interceptions": "aibridge_adapters.cli.interception_commands:interceptions",
     "mcp": "aibridge_adapters.cli.mcp_commands:mcp",
+    "retention": "aibridge_adapters.cli.retention_commands:retention",
     "config": "aibridge_adapters.cli.config_commands:config",
     "completion": "aibridge_adapters.cli.completion_command:completion",
 }

@@ -16,10 +16,12 @@ from aibridge_adapters.config_sources.values import (
     read_duration,
     read_file_path,
     read_folder,
+    read_period,
     read_secret_file,
     read_switch,
     secret_reader,
     show_duration,
+    show_period,
     show_size,
     size_reader,
 )
@@ -95,6 +97,14 @@ DURATION = Kind(
     show=show_duration,
     plain=_same,
 )
+PERIOD = Kind(
+    metavar="PERIOD",
+    # Whoever writes 60 may mean days, and whoever writes 6m months. Both would delete nearly everything.
+    allowed="0, or whole hours, days and weeks, always with their unit: 24h, 90d, 12w; at most 3650d",
+    read=read_period,
+    show=show_period,
+    plain=_same,
+)
 DEADLINE = Kind(
     metavar="DURATION",
     allowed="10ms to 1m, as seconds or with units ms, s, m: 1s, 500ms",
@@ -104,7 +114,7 @@ DEADLINE = Kind(
 )
 STORE_SIZE = Kind(
     metavar="SIZE",
-    allowed="1MiB to 1TiB, as a number of bytes or with a unit: B, kB, MB, GB, KiB, MiB, GiB",
+    allowed="1MiB to 1024GiB, as a number of bytes or with a unit: B, kB, MB, GB, KiB, MiB, GiB",
     read=size_reader(least=2**20, most=2**40),
     show=show_size,
     plain=_same,

@@ -70,6 +70,8 @@ def load_settings(
     mcp = resolve_mcp(from_environment, from_file, plain.tools, report)
     _check_tls(values, report)
     _check_credentials(values, providers, report)
+    _check_retention(values, report)
+    _check_hash_key(values, report)
     report.raise_problems()
     return Loaded(
         settings=evolve(
@@ -123,6 +125,32 @@ def _check_credentials(values: Sequence[_Value], providers: Sequence[Resolved], 
         return
     for name in (provider.settings.name for provider in providers if not provider.settings.keys):
         report.warn(f'provider "{name}" has no key and allow_byok is off: all its requests will be refused')
+
+
+def _check_retention(values: Sequence[_Value], report: Report) -> None:
+    """Whoever wants contents to outlive their interceptions would lose them earlier than they think."""
+    kept, contents = _values_of(values, "retention", "prompt_retention")
+    if kept.value and contents.value > kept.value and not report.problems:
+        longest = kept.setting.kind.show(kept.value)
+        report.refuse(
+            f"{contents.origin} = {contents.setting.kind.show(contents.value)}: contents go with their interceptions, "
+            f"which are kept for {longest} ({kept.setting.key}, {kept.origin}); allowed: at most {longest}"
+        )
+
+
+def _check_hash_key(values: Sequence[_Value], report: Report) -> None:
+    """Without a key that nobody knows, short texts could be found by hashing guesses."""
+    content, key = _values_of(values, "record_content", "content_hash_key")
+    if content.value == "hashed" and not key.value and not report.problems:
+        report.refuse(
+            f"{content.origin} = hashed needs {key.setting.key} ({key.setting.flag}, AIBRIDGE_{key.setting.variable}) "
+            "beside it; `openssl rand -hex 32` makes one"
+        )
+
+
+def _values_of(values: Sequence[_Value], *keys: str) -> Sequence[_Value]:
+    by_key = {value.setting.key: value for value in values}
+    return [by_key[key] for key in keys]
 
 
 def _settings(values: Sequence[_Value]) -> Settings:

@@ -49,7 +49,6 @@ class Dormant:
 
 
 DORMANT = (
-    Dormant(r"RETENTION", "`RETENTION`", "interceptions are kept until they are deleted by hand"),
     Dormant(r"MAX_RPS|RATE_LIMIT", "`MAX_RPS`, `RATE_LIMIT`", "there is no rate limit"),
     Dormant(r"MAX_CONCURREN(T|CY)", "`MAX_CONCURRENT`, `MAX_CONCURRENCY`", "there is no limit on concurrent requests"),
     Dormant(

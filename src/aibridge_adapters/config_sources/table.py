@@ -68,6 +68,73 @@ SETTINGS = (
         shown_default="aibridge.db in the user's data folder",
     ),
     Setting(
+        key="recording.policy",
+        name="recording_policy",
+        kind=kinds.choice("refuse", "spool"),
+        meaning="What to do while the database is away. `refuse`: new requests are refused, running ones finish with "
+        "their records in memory. `spool`: a file stands in for the database, and requests go on.",
+    ),
+    Setting(
+        key="recording.timeout",
+        name="recording_timeout",
+        kind=kinds.DEADLINE,
+        unit="seconds",
+        meaning="Longest wait for the database at the start and at the end of a request; then the policy applies.",
+    ),
+    Setting(
+        key="recording.buffer",
+        name="recording_buffer",
+        kind=kinds.STORE_SIZE,
+        unit="bytes",
+        meaning="Most that is kept in memory for running requests while the database is away.",
+    ),
+    Setting(
+        key="recording.spool_dir",
+        name="spool_dir",
+        kind=kinds.FOLDER,
+        meaning="Where spool files are kept; they hold prompts. Made if it is missing. Of this machine, not shared.",
+        shown_default="`spool` beside the SQLite file, or in the user's data folder",
+    ),
+    Setting(
+        key="recording.spool_size",
+        name="spool_size",
+        kind=kinds.STORE_SIZE,
+        unit="bytes",
+        meaning="Largest spool file; when it is reached, new requests are refused.",
+    ),
+    Setting(
+        key="recording.identity_grace",
+        name="identity_grace",
+        kind=kinds.DURATION,
+        unit="seconds",
+        meaning="With the policy `spool`: how long a token that was valid is trusted without the users' database.",
+    ),
+    Setting(
+        key="retention",
+        kind=kinds.PERIOD,
+        unit="seconds",
+        meaning="How long interceptions are kept after their start; then they are deleted with all their records. "
+        "0: for ever.",
+    ),
+    Setting(
+        key="prompt_retention",
+        kind=kinds.PERIOD,
+        unit="seconds",
+        meaning="How long the texts of prompts, tool arguments and thoughts are kept; then they are erased, and their "
+        "rows stay. At most `retention`. 0: as long as their interceptions.",
+    ),
+    Setting(
+        key="record_content",
+        kind=kinds.choice("full", "hashed", "none"),
+        meaning="How prompts, tool arguments and thoughts are recorded: as they are, as keyed hashes, or not at all. "
+        "Names of tools, ids and token counts always are.",
+    ),
+    Setting(
+        key="content_hash_key",
+        kind=kinds.secret(least=32),
+        meaning="Key of the hashes that `record_content = hashed` needs; the same for all processes on a database.",
+    ),
+    Setting(
         key="bootstrap_admin_token",
         kind=kinds.secret(least=16),
         meaning="A token for the user `admin`, for automation that can't run `aibridge tokens create`.",
@@ -167,7 +234,7 @@ SETTINGS = (
         key="tools.skip_models",
         name="mcp_skip_models",
         kind=mcp_kinds.PATTERN,
-        meaning="Models in whose name this is found get no tools: small ones, which agents use for chores. "
+        meaning="Models of the Messages API in whose name this is found get no tools: small ones, for chores. "
         "`(?!)` is found in none.",
     ),
     Setting(

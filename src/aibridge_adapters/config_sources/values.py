@@ -19,6 +19,7 @@ _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _BYTES = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 _PART = r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)"
 _DURATION = re.compile(rf"(?:{_PART})+", re.ASCII)
+_PERIOD = re.compile(r"(?:\d+[hdw])+", re.ASCII)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kmg]?i?b)?", re.ASCII | re.IGNORECASE)
 _SECRET = re.compile(r"[!-~]+")
@@ -57,6 +58,29 @@ def read_duration(raw: object) -> float:
     if seconds > LONGEST_DURATION:
         raise BadValue("that is longer than ten years")
     return seconds
+
+
+def read_deadline(raw: object) -> float:
+    """Seconds that somebody waits, so more than none and not for ever."""
+    seconds = read_duration(raw)
+    if not 0.01 <= seconds <= 60:
+        raise BadValue("that is too short" if seconds < 0.01 else "that is too long")
+    return seconds
+
+
+def read_period(raw: object) -> float:
+    """Seconds, from whole hours, days and weeks (`24h`, `90d`, `1w2d`); 0 with or without a unit."""
+    text = _numeric_text(raw)
+    if text == "0":
+        return 0.0
+    if not _PERIOD.fullmatch(text):
+        raise BadValue("the unit is missing" if _NUMBER.fullmatch(text) else "")
+    return read_duration(text)
+
+
+def show_period(seconds: float) -> str:
+    """As `read_period` takes it."""
+    return show_duration(seconds) if seconds else "0"
 
 
 def show_duration(seconds: float) -> str:
@@ -112,6 +136,14 @@ def read_file_path(raw: object) -> Path:
         raise BadValue("there is no such file" if not path.exists() else "that is not a file")
     if not os.access(path, os.R_OK):
         raise BadValue("the file can't be read with this user's rights")
+    return path
+
+
+def read_folder(raw: object) -> Path:
+    """A folder; it may be missing, but nothing else may be in its place. `~` is the home folder."""
+    path = Path(text_of(raw)).expanduser()
+    if path.exists() and not path.is_dir():
+        raise BadValue("that is not a folder")
     return path
 
 

@@ -3,7 +3,7 @@
 Belongs here: what a request sees: deadlines, refusals, and what is kept for later. Never: databases, files, or when
 later is.
 
-While all is well it adds a timer and an entry in a dictionary to each call: no task, no lock, no thread.
+While all is well it adds an entry in a queue and one in a dictionary: no task, no lock, no timer, no thread.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from aibridge_adapters.recording.backlog import Backlog, LooseEnds
 from aibridge_adapters.recording.catching_up import CatchingUp
 from aibridge_adapters.recording.counters import RecordingCounters, Tally
+from aibridge_adapters.recording.deadline import Deadlines
 from aibridge_adapters.recording.outage import Outage, described
 from aibridge_adapters.recording.parcels import Held, Parcel
 from aibridge_core.errors import RecordingFailed
@@ -56,6 +57,7 @@ class GuardedRecorder:
         self._tally = tally
         self._clock = clock
         self._deadline = deadline
+        self._deadlines = Deadlines(deadline)
         self._running: dict[str, Held] = {}
 
     @property
@@ -132,7 +134,7 @@ class GuardedRecorder:
     # Starts.
 
     async def _begin_in_database(self, start: InterceptionStart) -> None:
-        async with asyncio.timeout(self._deadline):
+        with self._deadlines.wait():
             if self._outage.behind:
                 await self._outage.caught_up()
             await self._inner.begin(start)
@@ -172,7 +174,7 @@ class GuardedRecorder:
     async def _done(self, write: Callable[..., object], value: object) -> bool:
         """Whether the inner recorder took it in time."""
         try:
-            async with asyncio.timeout(self._deadline):
+            with self._deadlines.wait():
                 await write(value)  # type: ignore[misc]
         except Exception:
             return False
@@ -192,7 +194,7 @@ class GuardedRecorder:
             await self._backlog.keep_stray(parcel)
             return
         try:
-            async with asyncio.timeout(self._deadline):
+            with self._deadlines.wait():
                 await write()  # type: ignore[misc]
         except TimeoutError as error:
             raise RecordingFailed(f"the audit trail can't be written: {described(error)}") from error

@@ -43,13 +43,22 @@ def _serving(environment: dict[str, str], directory: Path, **streams: Any) -> It
             running.kill()
 
 
+def _line(running: "subprocess.Popen[str]", message: str) -> dict[str, Any]:
+    """The first log line that says this; the ones before it are JSON, too."""
+    assert running.stderr is not None
+    while True:
+        line: dict[str, Any] = json.loads(running.stderr.readline())
+        if line["msg"] == message:
+            return line
+
+
 def test_without_a_terminal_it_logs_json_lines_and_ends_in_good_order(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
     """Every line is JSON: where it listens, and how to make the first user. SIGTERM ends it with 0."""
     with _serving(environment, tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
         assert running.stderr is not None
-        lines = [json.loads(running.stderr.readline()) for _ in range(2)]
+        lines = [_line(running, "listening"), json.loads(running.stderr.readline())]
         running.send_signal(signal.SIGTERM)
         output, errors = running.communicate(timeout=60)
 
@@ -68,7 +77,7 @@ def test_from_the_first_user_to_the_first_list(environment: dict[str, str], tmp_
     variables = {name: environment[name] for name in environment if name.startswith("AIBRIDGE")}
     with _serving(environment, tmp_path, stderr=subprocess.PIPE) as running:
         assert running.stderr is not None
-        address = json.loads(running.stderr.readline())["addresses"][0]
+        address = _line(running, "listening")["addresses"][0]
         assert process("users", "create", "ann", **variables).returncode == 0
         token = process("tokens", "create", "ann", "--name", "laptop", **variables).stdout.strip()
         client = {"AIBRIDGE_URL": f"http://{address}", "AIBRIDGE_TOKEN": token}

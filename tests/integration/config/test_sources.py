@@ -6,13 +6,22 @@ from pathlib import Path
 import pytest
 
 from aibridge_adapters.config import Settings, Timeouts
-from aibridge_adapters.config_sources import ConfigError, Source, find_file, load_settings
+from aibridge_adapters.config_sources import ConfigError, Source, find_file, kinds, load_settings
 from aibridge_adapters.config_sources.table import SETTINGS
 
 # For each setting a text of each source and the value that it means. Files are made by the tests.
 EXAMPLES = {
     "http_address": ("[::1]:1", "[::1]:1"),
     "database_url": ("sqlite:///x.db", "sqlite:///x.db"),
+    "recording.policy": ("spool", "spool"),
+    "recording.timeout": ("500ms", 0.5),
+    "recording.buffer": ("2MiB", 2**21),
+    "recording.spool_size": ("2GiB", 2**31),
+    "recording.identity_grace": ("12h", 43200.0),
+    "retention": ("12w", 84 * 86400.0),
+    "prompt_retention": ("24h", 86400.0),
+    "record_content": ("none", "none"),
+    "content_hash_key": ("a-key-of-33-characters-of-my-own-", "a-key-of-33-characters-of-my-own-"),
     "bootstrap_admin_token": ("a-token-of-24-characters", "a-token-of-24-characters"),
     "allow_byok": ("no", False),
     "max_body": ("1KiB", 1024),
@@ -35,7 +44,7 @@ EXAMPLES = {
     "log_level": ("debug", "debug"),
     "log_format": ("json", "json"),
 }
-FILES = [setting for setting in SETTINGS if setting.kind.path]
+FILES = [setting for setting in SETTINGS if setting.kind is kinds.FILE]
 
 
 def field(settings: Settings, key: str) -> object:
@@ -83,7 +92,7 @@ def test_every_setting_comes_from_the_file(load, setting, tmp_path):
 def test_a_flag_wins_over_the_environment_and_that_over_the_file(load, setting):
     """All three give a value; the strongest one is taken."""
     text, value = EXAMPLES[setting.key]
-    weaker = setting.kind.show(setting.default) if setting.default else "sqlite:///weaker.db"
+    weaker = "sqlite:///weaker.db" if setting.default == "" else setting.kind.show(setting.default)
     variable = "AIBRIDGE_" + setting.variable
     toml = f'{setting.key} = "{weaker}"'
     assert field(load({variable: text}, toml).settings, setting.key) == value
@@ -142,6 +151,20 @@ def test_files_have_to_exist(problems, setting, tmp_path):
     missing = problems({"AIBRIDGE_" + setting.variable: str(tmp_path / "none.pem")})
     assert f'AIBRIDGE_{setting.variable} = "{tmp_path}/none.pem": there is no such file' in missing
     assert "that is not a file" in problems(toml=f'{setting.key} = "{tmp_path}"')
+
+
+def test_a_folder_need_not_exist(load, problems, tmp_path):
+    """The spool's folder is made when it is needed; a relative one counts from the file, and a file is refused."""
+    assert load({"AIBRIDGE_SPOOL_DIR": str(tmp_path / "new")}).settings.recording.spool_dir == tmp_path / "new"
+    assert load(toml='recording.spool_dir = "spool"').settings.recording.spool_dir == tmp_path / "spool"
+    (tmp_path / "file").touch()
+    assert "that is not a folder" in problems({"AIBRIDGE_SPOOL_DIR": str(tmp_path / "file")})
+
+
+@pytest.mark.parametrize(("text", "why"), [("0", "too short"), ("5ms", "too short"), ("2m", "too long")])
+def test_a_deadline_is_neither_none_nor_for_ever(problems, text, why):
+    """Zero doesn't mean "no limit" where somebody waits for an answer."""
+    assert f"that is {why}" in problems({"AIBRIDGE_RECORDING_TIMEOUT": text})
 
 
 def test_certificate_and_key_go_together(load, problems, tmp_path):
@@ -270,7 +293,7 @@ def test_variables_of_others_are_nobodys_business(load, environ):
 
 
 DORMANT = [
-    "RETENTION", "MAX_RPS", "RATE_LIMIT", "MAX_CONCURRENT", "MAX_CONCURRENCY", "STRUCTURED_LOGGING", "STRUCTURED_LOGS",
+    "MAX_RPS", "RATE_LIMIT", "MAX_CONCURRENT", "MAX_CONCURRENCY", "STRUCTURED_LOGGING", "STRUCTURED_LOGS",
     "SEND_ACTOR_HEADERS", "CIRCUIT_BREAKER_ENABLED", "CIRCUIT_BREAKER_INTERVAL",
     "INJECT_CODER_MCP_TOOLS", "PROMETHEUS_ADDRESS", "TRACE_ENABLE", "DUMP_DIR", "PROXY_ENABLED",
 ]  # fmt: skip
@@ -291,11 +314,11 @@ def test_dormant_names_in_the_file_and_without_a_prefix_warn_too(load):
     """File keys are the same names in lower case; tracing and metrics have five names of their own."""
     loaded = load(
         {"CODER_TRACE_ENABLE": "true", "CODER_PROMETHEUS_ADDRESS": "x"},
-        'retention = "60d"\ninject_coder_mcp_tools = true\n',
+        "max_rps = 5\ninject_coder_mcp_tools = true\n",
         strict=True,
     )
     assert [warning.partition(" is known")[0].rpartition(" ")[2] for warning in loaded.warnings] == [
-        "CODER_PROMETHEUS_ADDRESS", "CODER_TRACE_ENABLE", "retention", "inject_coder_mcp_tools",
+        "CODER_PROMETHEUS_ADDRESS", "CODER_TRACE_ENABLE", "max_rps", "inject_coder_mcp_tools",
     ]  # fmt: skip
 
 

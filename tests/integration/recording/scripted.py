@@ -22,7 +22,7 @@ from aibridge_core.testing.memory import MemoryStorage
 from aibridge_core.testing.samples import FACTS, Samples
 
 DEADLINE = 0.05
-"""Seconds; what tests wait for a database that hangs."""
+"""Seconds; what tests wait for a database that hangs. Where a real disk is involved, more."""
 QUICK = Pauses(first=0.001, lost=0.002, stuck=0.002)
 DATABASE = "sqlite:////tests.db"
 
@@ -125,8 +125,8 @@ class Up:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Return when it is so; fails the test after five seconds."""
-    with anyio.fail_after(5):
+    """Return when it is so; fails the test after twenty seconds."""
+    with anyio.fail_after(20):
         while not condition():
             await anyio.sleep(0.001)
 
@@ -136,7 +136,13 @@ async def guarded(
     database: ScriptedDatabase, *, spool: Path | None = None, probe: bool = True, runs: bool = True, **policy: Any
 ) -> AsyncIterator[Up]:
     """A recorder in front of it: with a folder, one that spools. `runs`: whether anything is written afterwards."""
-    policy = {"deadline": DEADLINE, "pauses": QUICK, "farewell": 0.5, "spools": spool is not None, **policy}
+    policy = {
+        "deadline": 1.0 if spool else DEADLINE,
+        "pauses": QUICK,
+        "farewell": 0.5,
+        "spools": spool is not None,
+        **policy,
+    }
     recording = open_recording(
         database,
         Policy(**policy),

@@ -198,7 +198,7 @@ async def test_one_flush_serves_many(database, samples, tmp_path, monkeypatch):
 
     flushes, real = [], file.os.fsync
     monkeypatch.setattr(file.os, "fsync", lambda descriptor: flushes.append(descriptor) or real(descriptor))
-    async with guarded(database, spool=tmp_path) as up:
+    async with guarded(database, spool=tmp_path, deadline=20.0) as up:
         database.down = True
         await up.recorder.begin(samples.start())
         flushes.clear()
@@ -247,11 +247,11 @@ async def test_a_slow_disk(database, samples, tmp_path, monkeypatch):
     from aibridge_adapters.recording.spool import file
 
     go_on, real = threading.Event(), file.os.fsync
-    async with guarded(database, spool=tmp_path) as up:
+    async with guarded(database, spool=tmp_path, deadline=0.05) as up:
         database.down = True
-        monkeypatch.setattr(file.os, "fsync", lambda descriptor: go_on.wait(5) and real(descriptor))
+        monkeypatch.setattr(file.os, "fsync", lambda descriptor: go_on.wait(20) and real(descriptor))
         start = samples.start()
-        with anyio.fail_after(1), pytest.raises(RecordingFailed, match="stand-in"):
+        with anyio.fail_after(5), pytest.raises(RecordingFailed, match="stand-in"):
             await up.recorder.begin(start)
         go_on.set()
         await database.mend()

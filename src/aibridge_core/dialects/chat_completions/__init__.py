@@ -30,7 +30,7 @@ class ChatCompletionsDialect:
         """Read a request, and splice in the tools that its model is offered. Raises MalformedRequest, TooManyTools."""
         view = read_request(body)
         asked = view.body is not body
-        tools = toolbox.for_model(view.model)
+        tools = toolbox.tools
         if tools and takes_tools(body):
             view = evolve(view, body=offer(view.body, tools))
             return ToolInterceptor(request=view, voice=self, turns=ChatTurns(tools, voice=self, hide_usage=asked))

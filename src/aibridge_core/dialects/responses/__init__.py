@@ -34,7 +34,7 @@ class ResponsesDialect:
         Raises MalformedRequest, TooManyTools, and NotSupported for background requests.
         """
         request = read_request(self._continuations.applied(body))
-        if tools := toolbox.for_model(request.model):
+        if tools := toolbox.tools:
             request = evolve(request, body=offer(request.body, tools))
             turns = ResponsesTurns(tools, voice=self, stored=is_stored(body), continuations=self._continuations)
             return ToolInterceptor(request=request, voice=self, turns=turns)
