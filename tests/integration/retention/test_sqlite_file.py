@@ -10,6 +10,7 @@ import pytest
 from aibridge_adapters.retention import Purge
 from aibridge_adapters.storage import open_storage
 from aibridge_adapters.storage.spans import DAY as MICROSECONDS
+from aibridge_adapters.storage.sqlite.checkpoints import Checkpoints
 from aibridge_core.records import InterceptionFilter, ModelThought, PromptUsage, Status, ToolUsage
 from aibridge_core.retention import Outcome, RetentionPolicy
 from aibridge_core.testing.contract.base import finished
@@ -104,3 +105,16 @@ async def test_a_large_trail_is_looked_through_in_pieces(file: Path, samples: Sa
         purge = Purge(storage.retention, storage.store, samples.clock, sleep=turning.sleep)
         assert (await purge.due(POLICY)).contents == 5
         assert (await purge.run(POLICY)).erased == 5
+
+
+async def test_what_was_written_is_copied_beside_the_writer(file: Path, samples: Samples) -> None:
+    """After a hundred interceptions, from the log to the file; where that fails, the writer does it later."""
+    async with open_storage(f"sqlite:///{file}", clock=samples.clock, owner="one") as storage:
+        checkpoints = Checkpoints(file)
+        start = samples.start()
+        await finished(storage, start, (samples.prompt(start, "copied"),), samples.ended(start))
+        await checkpoints.after(99)
+        assert b"copied" not in file.read_bytes()
+        await checkpoints.after(1)
+        assert b"copied" in file.read_bytes()
+    await Checkpoints(file.parent / "missing.db").after(100)

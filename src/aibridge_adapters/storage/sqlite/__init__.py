@@ -15,6 +15,7 @@ import anyio.to_thread
 from aibridge_adapters.storage.errors import StorageNotOpened
 from aibridge_adapters.storage.opened import Storage
 from aibridge_adapters.storage.rows import micros
+from aibridge_adapters.storage.sqlite.checkpoints import Checkpoints
 from aibridge_adapters.storage.sqlite.files import connect_writer, prepare
 from aibridge_adapters.storage.sqlite.identity import SqliteIdentityStore
 from aibridge_adapters.storage.sqlite.leases import SqliteLeases
@@ -57,7 +58,7 @@ async def _open(file: Path, clock: Clock, owner: str) -> AsyncIterator[Storage]:
             store=SqliteInterceptionStore(readers),
             leases=SqliteLeases(writer, owner),
             identity=SqliteIdentityStore(writer, readers),
-            retention=SqliteRetention(writer, readers, owner),
+            retention=SqliteRetention(writer, readers, Checkpoints(file), owner),
         )
     finally:
         readers.close()

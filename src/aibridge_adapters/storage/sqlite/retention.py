@@ -14,6 +14,7 @@ from datetime import datetime
 from attrs import frozen
 
 from aibridge_adapters.storage.rows import RECORD_TABLES, micros, moment_of
+from aibridge_adapters.storage.sqlite.checkpoints import Checkpoints
 from aibridge_adapters.storage.sqlite.leases import changed
 from aibridge_adapters.storage.sqlite.readers import Readers
 from aibridge_adapters.storage.sqlite.writer import Writer
@@ -69,6 +70,7 @@ class SqliteRetention:
 
     _writer: Writer
     _readers: Readers
+    _checkpoints: Checkpoints
     _owner: str
 
     async def claim(self, now: datetime, *, seconds: float) -> bool:
@@ -83,7 +85,9 @@ class SqliteRetention:
     async def delete_interceptions(self, *, started_before: datetime, limit: int) -> int:
         """The oldest first, in one transaction. Raises StoreUnavailable."""
         values = (micros(started_before), limit)
-        return int(await changed(self._writer, lambda connection: connection.execute(_DELETE, values).rowcount))
+        deleted = int(await changed(self._writer, lambda connection: connection.execute(_DELETE, values).rowcount))
+        await self._checkpoints.after(deleted)
+        return deleted
 
     async def find_contents(self, *, started_before: datetime, after: Position, limit: int) -> ContentsFound:
         """The oldest first. Raises StoreUnavailable."""
@@ -100,6 +104,7 @@ class SqliteRetention:
                 connection.execute(statement, (wanted,))
 
         await changed(self._writer, erase)
+        await self._checkpoints.after(len(ids))
 
 
 def _found(rows: Sequence[tuple[int, str, int]], limit: int) -> ContentsFound:
