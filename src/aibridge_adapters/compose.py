@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from typing import Any
 
 import anyio
-from attrs import frozen
+from attrs import asdict, frozen
 
 from aibridge_adapters.clock import SystemClock, new_id
 from aibridge_adapters.codings import Codings
@@ -27,7 +27,7 @@ from aibridge_adapters.mcp import open_servers
 from aibridge_adapters.mcp.events import Counters, write_log
 from aibridge_adapters.recording import Policy, Recording, ShieldedRecorder, SpoolFolder, open_recording
 from aibridge_adapters.retention import Purge, Tally, keep_purging
-from aibridge_adapters.storage import Storage, open_storage
+from aibridge_adapters.storage import Limits, Storage, open_storage
 from aibridge_adapters.upstream.httpx_upstream import HttpxUpstream
 from aibridge_core.bridge import Bridge
 from aibridge_core.errors import StoreError
@@ -83,7 +83,8 @@ async def gateway(
         folder = _spool_folder(settings, clock, own_storage=storage is not None)
         if storage is None:
             url = settings.database_url or default_database_url()
-            storage = await stack.enter_async_context(open_storage(url, clock=clock, owner=new_id()))
+            limits = Limits(**asdict(settings.database))
+            storage = await stack.enter_async_context(open_storage(url, clock=clock, owner=new_id(), limits=limits))
         recording = _recording(settings, storage, recorder, clock, folder)
         stack.push_async_callback(recording.close)
         if upstream is None:

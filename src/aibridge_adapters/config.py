@@ -38,6 +38,18 @@ class Timeouts:
 
 
 @frozen(kw_only=True)
+class DatabaseSettings:
+    """How PostgreSQL is used; SQLite needs none of it. Times in seconds."""
+
+    pool_size: int = 5
+    """Connections of one process, 2 or more; one of them writes the audit trail."""
+    statement_timeout: float = 5.0
+    """Longest run of one statement."""
+    lock_timeout: float = 2.0
+    """Longest wait of a statement for a lock that another transaction holds."""
+
+
+@frozen(kw_only=True)
 class RecordingSettings:
     """What happens to records while the database is slow, full or gone. Times in seconds, sizes in bytes."""
 
@@ -104,8 +116,9 @@ class Settings:
     """Everything that `aibridge serve` can be told. Library users construct it; the defaults are the server's."""
 
     http_address: str = "127.0.0.1:4001"
-    database_url: str = ""
-    """`sqlite:///PATH` or `sqlite:///:memory:`; empty means a file in the user's data folder."""
+    database_url: str = field(default="", repr=False)
+    """`postgresql://...`, `sqlite:///PATH` or `sqlite:///:memory:`; empty means a file in the user's data folder."""
+    database: DatabaseSettings = Factory(DatabaseSettings)
     recording: RecordingSettings = Factory(RecordingSettings)
     retention: float = 60 * 86_400.0
     """How long interceptions are kept after their start, in seconds; 0 keeps them for ever."""

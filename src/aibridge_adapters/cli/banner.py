@@ -10,7 +10,7 @@ from aibridge_adapters.cli.client import DEFAULT_URL
 from aibridge_adapters.cli.connecting import recipes
 from aibridge_adapters.config import ProviderSettings, Settings
 from aibridge_adapters.config_sources import Loaded, Source
-from aibridge_adapters.config_sources.addresses import without_credentials
+from aibridge_adapters.config_sources.addresses import show_database_url, without_credentials
 
 Line = tuple[str, str]
 """A line of text and its rich style."""
@@ -19,13 +19,14 @@ Line = tuple[str, str]
 def first_user(loaded: Loaded) -> tuple[str, str]:
     """The commands that make the first user and a token, in the database of this gateway.
 
-    They are typed in another terminal, which doesn't know this process's flags and variables.
+    They are typed in another terminal, which doesn't know this process's flags and variables. A password in the
+    database's URL is left out.
     """
     said_here = any(
         entry.key == "database_url" and entry.origin.source in (Source.FLAG, Source.ENVIRONMENT)
         for entry in loaded.entries
     )
-    where = f" --database-url {shlex.quote(loaded.settings.database_url)}" if said_here else ""
+    where = f" --database-url {shlex.quote(show_database_url(loaded.settings.database_url))}" if said_here else ""
     return f"aibridge users create ann --role admin{where}", f"aibridge tokens create ann --name laptop{where}"
 
 

@@ -4,6 +4,7 @@ Belongs here: syntax and what we refuse in it. Never: resolving or connecting.
 """
 
 import re
+from importlib.util import find_spec
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from urllib.parse import SplitResult, urlsplit
 
@@ -13,7 +14,10 @@ _ADDRESS = re.compile(r"(?:\[(?P<six>[^\[\]]+)\]|(?P<host>[^:/\[\]]+)):(?P<port>
 _HOST_NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9])?", re.IGNORECASE)
 _LOOKS_LIKE_IPV4 = re.compile(r"[0-9.]+")
 _BLANK_OR_CONTROL = re.compile(r"[\x00-\x20\x7f]")
-_USER_INFO = re.compile(r"//[^/?#]*@")
+_USER_INFO = re.compile(r"//.*@", re.DOTALL)
+_PASSWORD = re.compile(r"(//[^/@:]*:)(?:[^/]*@|.*@)", re.DOTALL)
+"""Whatever stands before an `@`: a password may hold any character, also one that should have been encoded."""
+_PASSWORD_OPTION = re.compile(r"([?&](?:ssl|oauth_client_)?(?:password|secret)=)[^&]*", re.IGNORECASE)
 _QUERY = re.compile(r"[?#].*", re.DOTALL)
 _SQLITE = "sqlite:///"
 
@@ -46,12 +50,12 @@ def read_base_url(raw: object) -> str:
 
 
 def read_database_url(raw: object) -> str:
-    """An SQLite file or `:memory:`, or what an installed plugin may make of it."""
+    """A PostgreSQL database, an SQLite file or `:memory:`, or what an installed plugin may make of it."""
     text = text_of(raw)
-    scheme, separator, _ = text.partition("://")
-    if text.partition(":")[0].lower() in ("postgres", "postgresql"):
-        raise BadValue("PostgreSQL is not in this version")
-    if separator and scheme != "sqlite":
+    scheme, separator, rest = text.partition("://")
+    if scheme in ("postgresql", "postgres"):
+        _check_postgres(rest)
+    elif separator and scheme != "sqlite":
         _check_plugin(scheme)
     elif not text.startswith(_SQLITE) or text == _SQLITE:
         raise BadValue
@@ -62,6 +66,18 @@ def without_credentials(text: str) -> str:
     """A text that may be a URL, without user, password and query: fit for a message."""
     shown = _USER_INFO.sub("//...@", text)
     return _QUERY.sub(lambda found: found[0][0] + "...", shown) if "://" in shown else shown
+
+
+def show_database_url(text: str) -> str:
+    """Without the passwords that a PostgreSQL URL may hold, in front of the host or among the options."""
+    return _PASSWORD_OPTION.sub(r"\1...", _PASSWORD.sub(r"\1...@", text)) if "://" in text else text
+
+
+def _check_postgres(rest: str) -> None:
+    if not rest:
+        raise BadValue("it names no database")
+    if find_spec("psycopg") is None:
+        raise BadValue("PostgreSQL needs a package that is not installed: pip install 'aibridge[postgres]'")
 
 
 def _check_plugin(scheme: str) -> None:

@@ -27,4 +27,6 @@ def entry(key: str, kind: Kind, value: object, origin: Origin = DEFAULT) -> Entr
     """Of a value of this kind; None and "" mean that nothing is set."""
     if value in (None, ""):
         return Entry(key=key, value=None, text="", origin=origin, secret=kind.secret)
-    return Entry(key=key, value=kind.plain(value), text=kind.show(value), origin=origin, secret=kind.secret)
+    plain = kind.plain(value)
+    masked = isinstance(value, str) and plain != value  # a password in a URL
+    return Entry(key=key, value=plain, text=kind.show(value), origin=origin, secret=kind.secret or masked)

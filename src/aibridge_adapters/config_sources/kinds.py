@@ -9,9 +9,10 @@ from typing import Any
 
 from attrs import frozen
 
-from aibridge_adapters.config_sources.addresses import read_address, read_base_url, read_database_url
+from aibridge_adapters.config_sources.addresses import read_address, read_base_url, read_database_url, show_database_url
 from aibridge_adapters.config_sources.values import (
     choice_reader,
+    number_reader,
     read_deadline,
     read_duration,
     read_file_path,
@@ -76,12 +77,16 @@ ADDRESS = Kind(
 )
 DATABASE_URL = Kind(
     metavar="URL",
-    allowed="sqlite:///PATH, sqlite:///:memory:, or the URL of an installed storage plugin",
+    allowed="postgresql://USER@HOST/DATABASE, sqlite:///PATH, sqlite:///:memory:, or the URL of an installed storage "
+    "plugin",
     read=read_database_url,
+    show=show_database_url,
+    plain=show_database_url,
 )
 BASE_URL = Kind(
     metavar="URL", allowed="http://HOST... or https://HOST... without credentials or query", read=read_base_url
 )
+CONNECTIONS = Kind(metavar="N", allowed="2 to 100", read=number_reader(least=2, most=100), plain=_same)
 SWITCH = Kind(
     metavar="BOOL",
     allowed="true, false, 1, 0, yes, no, on, off",

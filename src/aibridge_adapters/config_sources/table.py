@@ -68,6 +68,26 @@ SETTINGS = (
         shown_default="aibridge.db in the user's data folder",
     ),
     Setting(
+        key="database.pool_size",
+        name="database_pool_size",
+        kind=kinds.CONNECTIONS,
+        meaning="PostgreSQL: connections of this process; one of them writes the audit trail.",
+    ),
+    Setting(
+        key="database.statement_timeout",
+        name="database_statement_timeout",
+        kind=kinds.DEADLINE,
+        unit="seconds",
+        meaning="PostgreSQL: longest run of one statement.",
+    ),
+    Setting(
+        key="database.lock_timeout",
+        name="database_lock_timeout",
+        kind=kinds.DEADLINE,
+        unit="seconds",
+        meaning="PostgreSQL: longest wait of a statement for a lock that another transaction holds.",
+    ),
+    Setting(
         key="recording.policy",
         name="recording_policy",
         kind=kinds.choice("refuse", "spool"),

@@ -108,6 +108,20 @@ def size_reader(*, least: int, most: int) -> Callable[[object], int]:
     return read_size
 
 
+def number_reader(*, least: int, most: int) -> Callable[[object], int]:
+    """Reads a whole number between two bounds, both included."""
+
+    def read_number(raw: object) -> int:
+        text = _numeric_text(raw)
+        if not text.isascii() or not text.isdigit():
+            raise BadValue
+        if not least <= int(text) <= most:
+            raise BadValue("that is too small" if int(text) < least else "that is too large")
+        return int(text)
+
+    return read_number
+
+
 def show_size(size: int) -> str:
     """In the largest binary unit that needs no fraction."""
     for unit in ("GiB", "MiB", "KiB"):

@@ -13,6 +13,9 @@ from aibridge_adapters.config_sources.table import SETTINGS
 EXAMPLES = {
     "http_address": ("[::1]:1", "[::1]:1"),
     "database_url": ("sqlite:///x.db", "sqlite:///x.db"),
+    "database.pool_size": ("12", 12),
+    "database.statement_timeout": ("20s", 20.0),
+    "database.lock_timeout": ("500ms", 0.5),
     "recording.policy": ("spool", "spool"),
     "recording.timeout": ("500ms", 0.5),
     "recording.buffer": ("2MiB", 2**21),
@@ -210,7 +213,7 @@ def test_no_problem_shows_a_secret(problems):
             "AIBRIDGE_PROVIDER_0_TYPE": "openai",
             "AIBRIDGE_PROVIDER_0_KEY": key,
             "AIBRIDGE_PROVIDER_0_BASE_URL": f"https://user:{password}@api.example.com/?key={password}",
-            "AIBRIDGE_DATABASE_URL": f"postgresql://user:{password}@db/x",
+            "AIBRIDGE_DATABASE_URL": f"postgrseql://user:{password}@db/x",
             "AIBRIDGE_OPNAI_KEY": stray,
         },
         strict=True,
@@ -222,7 +225,17 @@ def test_no_problem_shows_a_secret(problems):
 
 def test_settings_and_entries_have_no_secret_in_their_repr(load):
     """What a log or a traceback may show of the settings holds no key and no token."""
-    loaded = load({"AIBRIDGE_BOOTSTRAP_ADMIN_TOKEN": "t0ken" * 5, "AIBRIDGE_OPENAI_KEY": "sk-0123456789abcdefghij"})
+    loaded = load(
+        {
+            "AIBRIDGE_BOOTSTRAP_ADMIN_TOKEN": "t0ken" * 5,
+            "AIBRIDGE_OPENAI_KEY": "sk-0123456789abcdefghij",
+            "AIBRIDGE_DATABASE_URL": "postgresql://ann:hunter2@db/trail",
+        }
+    )
+    assert loaded.settings.database_url == "postgresql://ann:hunter2@db/trail"
+    assert "hunter2" not in repr(loaded)
+    (url,) = [entry for entry in loaded.entries if entry.key == "database_url"]
+    assert (url.text, url.value, url.secret) == (*["postgresql://ann:...@db/trail"] * 2, True)
     assert "t0kent0ken" not in repr(loaded)
     assert "0123456789" not in repr(loaded)
     assert "sk-0...ghij" in repr(loaded.entries)

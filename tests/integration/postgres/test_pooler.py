@@ -1,20 +1,21 @@
 """Behind a pooler in transaction mode, such as pgbouncer, everything works as without one."""
 
 from collections.abc import AsyncIterator
-from typing import ClassVar
 
 import pytest
 
 from aibridge_adapters.storage import Limits, open_storage
 from aibridge_core.testing.clock import FakeClock
-from aibridge_core.testing.storage_contract import OpenStorage, RetentionContract, StorageContract
+from aibridge_core.testing.contract.leases import LeaseContract
+from aibridge_core.testing.contract.recording import RecordingContract
+from aibridge_core.testing.contract.threads import ThreadContract
+from aibridge_core.testing.identity_contract import IdentityContract
+from aibridge_core.testing.storage_contract import OpenStorage, RetentionContract
 from support.pooler import pooled
 
 
-class TestPostgresBehindPooler(StorageContract, RetentionContract):
+class TestPostgresBehindPooler(RecordingContract, ThreadContract, LeaseContract, RetentionContract, IdentityContract):
     """Each transaction runs in another session of the server than the one before."""
-
-    nul_reads_as: ClassVar[str] = "\u2400"
 
     @pytest.fixture
     async def open_storage(self, database_url: str) -> AsyncIterator[OpenStorage]:

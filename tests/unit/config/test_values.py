@@ -90,6 +90,11 @@ REFUSED = [
     (kinds.DATABASE_URL, "sqlite://"),
     (kinds.DATABASE_URL, "/var/lib/aibridge.db"),
     (kinds.DATABASE_URL, "mysql://localhost/x"),
+    (kinds.DATABASE_URL, "postgresql:/localhost/x"),
+    (kinds.CONNECTIONS, "2.5"),
+    (kinds.CONNECTIONS, "-5"),
+    (kinds.CONNECTIONS, True),
+    (kinds.CONNECTIONS, "101"),
     (kinds.choice("debug", "info"), "loud"),
     (kinds.secret(least=1), "two words"),
     (kinds.secret(least=1), "schlüssel"),
@@ -124,7 +129,8 @@ def test_refuses(kind: Kind, raw: object) -> None:
         (kinds.ADDRESS, ":4001", "the host is missing"),
         (kinds.ADDRESS, "::1:4001", "in brackets"),
         (kinds.ADDRESS, "localhost:70000", "no port 70000"),
-        (kinds.DATABASE_URL, "postgresql://localhost/x", "PostgreSQL is not in this version"),
+        (kinds.DATABASE_URL, "postgresql://", "it names no database"),
+        (kinds.CONNECTIONS, "1", "too small"),
         (kinds.BASE_URL, "https://user:pass@example.com", "credentials don't belong in a base URL"),
         (kinds.BODY_SIZE, "2GiB", "too large"),
     ],
@@ -134,6 +140,30 @@ def test_says_why(kind: Kind, raw: str, reason: str) -> None:
     """A mistake that is easily made gets a reason of its own."""
     with pytest.raises(BadValue, match=reason):
         kind.read(raw)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown_url"),
+    [
+        ("postgresql://ann:hunter2@db:5432/trail", "postgresql://ann:...@db:5432/trail"),
+        ("postgresql://ann:hun#?@ter2@db/trail", "postgresql://ann:...@db/trail"),
+        ("postgresql://ann:hunter2/@db/trail", "postgresql://ann:...@db/trail"),
+        ("postgres://:hunter2@/trail", "postgres://:...@/trail"),
+        (
+            "postgresql:///trail?host=/run&password=hunter2&sslpassword=hunter2",
+            "postgresql:///trail?host=/run&password=",
+        ),
+        ("postgresql://ann@[::1]:5432/trail?sslmode=verify-full", None),
+        ("postgresql://db:5432/trail", None),
+        ("sqlite:////srv/a:b@c.db", None),
+    ],
+)
+def test_shown_database_urls_hold_no_password(url: str, shown_url: str | None) -> None:
+    """Passwords are left out wherever libpq takes one; the rest stays, so that it can be told which database it is."""
+    text = kinds.DATABASE_URL.show(kinds.DATABASE_URL.read(url))
+    assert text.startswith(shown_url) if shown_url else text == url
+    assert "hunter2" not in text
+    assert kinds.DATABASE_URL.plain(url) == text
 
 
 @given(st.integers(min_value=1, max_value=2**30))
