@@ -24,9 +24,6 @@ LEFT = "the client left before the request went on"
 LOST = "the answer was broken off: the audit trail could not take its records"
 SHUT_DOWN = "the gateway shut down before the answer was complete"
 
-PATIENCE = 10
-"""How many deadlines a running request waits for the backlog: refusing a new one is cheap, breaking an answer isn't."""
-
 
 class GuardedRecorder:
     """Implements `aibridge_core.ports.Recorder` over another one.
@@ -47,8 +44,11 @@ class GuardedRecorder:
         tally: Tally,
         clock: Clock,
         deadline: float,
+        patience: float,
     ) -> None:
-        """`deadline`: longest wait for the inner recorder, in seconds."""
+        """In seconds: `deadline` is the longest wait for the inner recorder, and of a new request for the backlog;
+        `patience` that of a running one, since breaking an answer is worse than refusing to begin one.
+        """
         self._inner = inner
         self._backlog = backlog
         self._loose = loose
@@ -57,6 +57,7 @@ class GuardedRecorder:
         self._tally = tally
         self._clock = clock
         self._deadline = deadline
+        self._patience = patience
         self._deadlines = Deadlines(deadline)
         self._running: dict[str, Held] = {}
 
@@ -103,7 +104,7 @@ class GuardedRecorder:
         held.records.extend(records)
         try:
             if not self._goes_straight(held) or not await self._done(self._inner.record, records):
-                await self._keep(held, seconds=self._deadline * PATIENCE)
+                await self._keep(held, seconds=self._patience)
         except RecordingFailed:
             pass  # its end tries again, and says so
         except asyncio.CancelledError:
@@ -121,7 +122,7 @@ class GuardedRecorder:
         held.ended = held.ended or ended
         try:
             if not self._goes_straight(held) or not await self._done(self._inner.end, held.ended):
-                await self._keep(held, seconds=self._deadline * PATIENCE)
+                await self._keep(held, seconds=self._patience)
         except RecordingFailed:
             self._break_off(held)
             raise

@@ -32,6 +32,9 @@ class Policy:
     spools: bool = False
     """Whether new requests are let through while the database is away, with a file in its place."""
     deadline: float = 1.0
+    """Longest wait for the database."""
+    patience: float = 10.0
+    """Longest wait of a running request for the spool file, before its answer is broken off."""
     buffer: int = 64 * 1024 * 1024
     """Most that is kept in memory for running requests."""
     spool_size: int = 1024 * 1024 * 1024
@@ -149,7 +152,15 @@ def open_recording(
         pauses=policy.pauses,
     )
     recorder = GuardedRecorder(
-        inner, backlog, loose, catching_up, outage=outage, tally=tally, clock=clock, deadline=policy.deadline
+        inner,
+        backlog,
+        loose,
+        catching_up,
+        outage=outage,
+        tally=tally,
+        clock=clock,
+        deadline=policy.deadline,
+        patience=policy.patience,
     )
     return Recording(
         recorder=recorder,
