@@ -28,7 +28,7 @@ def open_storage(url: str, *, clock: Clock, owner: str) -> AbstractAsyncContextM
     """
     path = url.removeprefix("jsonl:///")
     if path == url or not path or path.endswith("/"):
-        raise StorageConfigError(f"{url!r} names no file; write jsonl:///relative/path or jsonl:////absolute/path")
+        raise StorageConfigError("a jsonl URL names a file: jsonl:///relative/path or jsonl:////absolute/path")
     return _open(Path(path).absolute(), clock, owner)
 
 
