@@ -147,6 +147,7 @@ async def _run(app: Callable[..., Awaitable[None]], scope: Any, inbox: Inbox, se
         await app(scope, inbox.get, Outbox(send, inbox).send)
     except Exception:
         _log.exception("the application failed", extra={"path": scope["path"]})
+    inbox.on_disconnect(_nothing)  # a reference back, for which all of this would wait for garbage collection
     await send(None)
 
 

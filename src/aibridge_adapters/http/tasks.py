@@ -35,6 +35,7 @@ class RequestTasks:
             await self._absorb()
         if self._tasks:
             await asyncio.wait(self._tasks)
+            self._tasks.clear()  # each knows by its traceback what it worked on, and so this
         ours = self._cancelled and self._owner is not None and self._owner.uncancel() == 0
         return ours and isinstance(error, asyncio.CancelledError)
 
