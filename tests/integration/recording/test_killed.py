@@ -16,6 +16,7 @@ from aibridge_adapters.compose import LEASE, gateway
 from aibridge_adapters.config import Settings
 from aibridge_adapters.storage import open_storage
 from aibridge_core.records import Interception, InterceptionFilter, Page, PromptUsage, Status, TokenUsage
+from integration.recording.conversation import END, START
 from support.process import served
 from support.raw_upstream import Answering, Received, raw_upstream
 from support.running import ADMIN_TOKEN
@@ -26,11 +27,6 @@ CLIENTS = 8
 ENOUGH = 60
 """Complete answers before the process is killed."""
 HEADERS = {"x-api-key": ADMIN_TOKEN, "content-type": "application/json"}
-START = (
-    b'event: message_start\ndata: {"type":"message_start","message":{"id":"msg_1","model":"m-1",'
-    b'"usage":{"input_tokens":5,"output_tokens":1}}}\n\n'
-)
-END = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 
 
 class LaterClock(SystemClock):
