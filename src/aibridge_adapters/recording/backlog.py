@@ -75,6 +75,14 @@ class Backlog(Source, Protocol):
         """Take values that belong to no interception that runs. Raises RecordingFailed."""
         ...
 
+    def in_memory(self) -> Sequence[Parcel]:
+        """What waits and would be lost with this process."""
+        ...
+
+    async def close(self) -> None:
+        """Nothing is kept any more."""
+        ...
+
 
 class LooseEnds:
     """Implements `Source`: what nobody waits for. Bounded; the oldest go first.
@@ -122,7 +130,7 @@ class LooseEnds:
         self._overflowing = self._overflowing and self.waiting
         return sum(parcel.count for parcel in written)
 
-    def everything(self) -> Sequence[Parcel]:
+    def in_memory(self) -> Sequence[Parcel]:
         """All that waits."""
         return list(self._parcels.values())
 
@@ -201,9 +209,12 @@ class Buffer:
                 self._loose.put(parcel)
         return sum(parcel.count for parcel in written)
 
-    def everything(self) -> Sequence[Parcel]:
+    def in_memory(self) -> Sequence[Parcel]:
         """All that waits."""
         return [held.parcel() for held in self._held.values()]
+
+    async def close(self) -> None:
+        """Nothing is open."""
 
     def _forget(self, parcel: Parcel) -> bool:
         """Whether it was all there is."""

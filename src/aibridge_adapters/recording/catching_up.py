@@ -15,10 +15,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import anyio
 from attrs import frozen
 
-from aibridge_adapters.recording.backlog import Backlog, LooseEnds, Source
-from aibridge_adapters.recording.counters import Tally
-from aibridge_adapters.recording.outage import Outage, described
+from aibridge_adapters.recording.backlog import Source
+from aibridge_adapters.recording.outage import described
 from aibridge_adapters.recording.parcels import Parcel, deliver
+from aibridge_adapters.recording.standby import Standby
 from aibridge_core.ports import Recorder
 
 _log = logging.getLogger("aibridge.recording")
@@ -56,11 +56,8 @@ class CatchingUp:
     def __init__(
         self,
         inner: Recorder,
-        backlog: Backlog,
-        loose: LooseEnds,
+        standby: Standby,
         *,
-        outage: Outage,
-        tally: Tally,
         timeout: float,
         probe: Probe | None = None,
         pauses: Pauses | None = None,
@@ -70,10 +67,10 @@ class CatchingUp:
         Without a `probe` only writes of interceptions tell whether the database lives.
         """
         self._inner = inner
-        self._fixed: tuple[Source, ...] = (backlog, loose)
+        self._fixed: tuple[Source, ...] = (standby.backlog, standby.loose)
         self._more: list[Source] = []
-        self._outage = outage
-        self._tally = tally
+        self._outage = standby.outage
+        self._tally = standby.tally
         self._timeout = timeout
         self._probe = probe
         self._pauses = pauses or Pauses()

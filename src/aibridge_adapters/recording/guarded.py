@@ -9,12 +9,12 @@ While all is well it adds an entry in a queue and one in a dictionary: no task, 
 import asyncio
 from collections.abc import Callable, Sequence
 
-from aibridge_adapters.recording.backlog import Backlog, LooseEnds
 from aibridge_adapters.recording.catching_up import CatchingUp
-from aibridge_adapters.recording.counters import RecordingCounters, Tally
+from aibridge_adapters.recording.counters import RecordingCounters
 from aibridge_adapters.recording.deadline import Deadlines
-from aibridge_adapters.recording.outage import Outage, described
+from aibridge_adapters.recording.outage import described
 from aibridge_adapters.recording.parcels import Held, Parcel
+from aibridge_adapters.recording.standby import Standby
 from aibridge_core.errors import RecordingFailed
 from aibridge_core.ports import Clock, Recorder
 from aibridge_core.records import ErrorType, InterceptionEnded, InterceptionStart, Record, Status
@@ -36,12 +36,9 @@ class GuardedRecorder:
     def __init__(
         self,
         inner: Recorder,
-        backlog: Backlog,
-        loose: LooseEnds,
+        standby: Standby,
         catching_up: CatchingUp,
         *,
-        outage: Outage,
-        tally: Tally,
         clock: Clock,
         deadline: float,
         patience: float,
@@ -50,11 +47,11 @@ class GuardedRecorder:
         `patience` that of a running one, since breaking an answer is worse than refusing to begin one.
         """
         self._inner = inner
-        self._backlog = backlog
-        self._loose = loose
+        self._backlog = standby.backlog
+        self._loose = standby.loose
         self._catching_up = catching_up
-        self._outage = outage
-        self._tally = tally
+        self._outage = standby.outage
+        self._tally = standby.tally
         self._clock = clock
         self._deadline = deadline
         self._patience = patience

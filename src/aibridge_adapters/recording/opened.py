@@ -9,7 +9,7 @@ import logging
 import anyio
 from attrs import Factory, define, frozen
 
-from aibridge_adapters.recording.backlog import Backlog, Buffer, LooseEnds
+from aibridge_adapters.recording.backlog import Buffer, LooseEnds, Source
 from aibridge_adapters.recording.catching_up import CatchingUp, Pauses, Probe
 from aibridge_adapters.recording.counters import Tally
 from aibridge_adapters.recording.guarded import GuardedRecorder
@@ -17,6 +17,7 @@ from aibridge_adapters.recording.outage import Outage
 from aibridge_adapters.recording.parcels import Parcel
 from aibridge_adapters.recording.spool import AdoptedFile, Spool, SpoolFolder
 from aibridge_adapters.recording.spool.folder import OWN, write_new
+from aibridge_adapters.recording.standby import Standby
 from aibridge_core.ports import Clock, Recorder
 
 MOST_LOOSE = 1000
@@ -49,28 +50,22 @@ class Recording:
     """A recorder at work. `run` has to run beside it, `adopt` every now and then, `close` at the end."""
 
     recorder: GuardedRecorder
+    spools: bool
+    """Whether requests go on without the database."""
     folder: SpoolFolder | None
-    _spool: Spool | None
-    _buffer: Buffer
-    _loose: LooseEnds
+    _standby: Standby
     _catching_up: CatchingUp
-    _tally: Tally
-    _policy: Policy
+    _farewell: float
     _clock: Clock
-    _adopted: list[AdoptedFile]
+    _adopted: list[AdoptedFile] = Factory(list)
     _first: bool = True
     _closed: bool = False
 
     @property
-    def spools(self) -> bool:
-        """Whether requests go on without the database."""
-        return self._spool is not None
-
-    @property
     def waiting(self) -> bool:
         """Whether anything is still to be written to the database."""
-        backlog = self._spool or self._buffer
-        return backlog.waiting or self._loose.waiting or any(file.waiting for file in self._adopted)
+        sources: tuple[Source, ...] = (self._standby.backlog, self._standby.loose, *self._adopted)
+        return any(source.waiting for source in sources)
 
     @property
     def adopting(self) -> bool:
@@ -85,7 +80,7 @@ class Recording:
         found = await asyncio.to_thread(self.folder.abandoned, first=self._first)
         self._first = False
         for each in found:
-            file = AdoptedFile(self.folder, each, clock=self._clock, tally=self._tally)
+            file = AdoptedFile(self.folder, each, clock=self._clock, tally=self._standby.tally)
             self._adopted.append(file)
             self._catching_up.add(file)
 
@@ -103,25 +98,24 @@ class Recording:
         self._closed = True
         with anyio.CancelScope(shield=True):
             try:
-                async with asyncio.timeout(self._policy.farewell):
+                async with asyncio.timeout(self._farewell):
                     await self._catching_up.finish()
             except TimeoutError:
                 _log.warning("the database did not take in time what was still to be written")
             for file in self._adopted:
                 file.close()
-            await self._leave([*self._buffer.everything(), *self._loose.everything()])
-            if self._spool:
-                await self._spool.close()
+            await self._leave([*self._standby.backlog.in_memory(), *self._standby.loose.in_memory()])
+            await self._standby.backlog.close()
 
     async def _leave(self, parcels: list[Parcel]) -> None:
         if not parcels:
             return
         left = False if self.folder is None else await asyncio.to_thread(write_new, self.folder, parcels, OWN)
         if left:
-            self._tally.add(spooled=sum(parcel.count for parcel in parcels))
+            self._standby.tally.add(spooled=sum(parcel.count for parcel in parcels))
             _log.warning("what the database did not take is left to the next process", extra={"count": len(parcels)})
             return
-        self._tally.add(dropped=sum(parcel.count for parcel in parcels))
+        self._standby.tally.add(dropped=sum(parcel.count for parcel in parcels))
         _log.error("interceptions are lost with the end of this process", extra={"count": len(parcels)})
 
 
@@ -132,45 +126,31 @@ def open_recording(
 
     Raises SpoolNotOpened, ValueError for a policy that spools nowhere.
     """
-    if policy.spools and folder is None:
-        raise ValueError("a recorder that spools needs a folder to do so")
-    tally = Tally()
-    loose = LooseEnds(limit=policy.buffer, most=MOST_LOOSE, tally=tally)
-    buffer = Buffer(limit=policy.buffer, loose=loose, tally=tally)
-    spool = Spool(folder, folder.create(), limit=policy.spool_size, tally=tally) if policy.spools and folder else None
-    backlog: Backlog = spool or buffer
-    consequence = "records are spooled" if spool else "new requests are refused, records of running ones kept in memory"
-    outage = Outage(tally, consequence=consequence)
-    catching_up = CatchingUp(
-        inner,
-        backlog,
-        loose,
-        outage=outage,
-        tally=tally,
-        timeout=policy.deadline,
-        probe=probe,
-        pauses=policy.pauses,
-    )
+    standby = _standby(policy, folder)
+    catching_up = CatchingUp(inner, standby, timeout=policy.deadline, probe=probe, pauses=policy.pauses)
     recorder = GuardedRecorder(
-        inner,
-        backlog,
-        loose,
-        catching_up,
-        outage=outage,
-        tally=tally,
-        clock=clock,
-        deadline=policy.deadline,
-        patience=policy.patience,
+        inner, standby, catching_up, clock=clock, deadline=policy.deadline, patience=policy.patience
     )
     return Recording(
         recorder=recorder,
+        spools=policy.spools,
         folder=folder,
-        spool=spool,
-        buffer=buffer,
-        loose=loose,
+        standby=standby,
         catching_up=catching_up,
-        tally=tally,
-        policy=policy,
+        farewell=policy.farewell,
         clock=clock,
-        adopted=[],
     )
+
+
+def _standby(policy: Policy, folder: SpoolFolder | None) -> Standby:
+    tally = Tally()
+    loose = LooseEnds(limit=policy.buffer, most=MOST_LOOSE, tally=tally)
+    if not policy.spools:
+        buffer = Buffer(limit=policy.buffer, loose=loose, tally=tally)
+        outage = Outage(tally, consequence="new requests are refused, records of running ones kept in memory")
+        return Standby(backlog=buffer, loose=loose, outage=outage, tally=tally)
+    if folder is None:
+        raise ValueError("a recorder that spools needs a folder to do so")
+    spool = Spool(folder, folder.create(), limit=policy.spool_size, tally=tally)
+    outage = Outage(tally, consequence="records are spooled")
+    return Standby(backlog=spool, loose=loose, outage=outage, tally=tally)

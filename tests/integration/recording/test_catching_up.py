@@ -11,6 +11,7 @@ from aibridge_adapters.recording.catching_up import FEW, MANY, CatchingUp, Pause
 from aibridge_adapters.recording.counters import Tally
 from aibridge_adapters.recording.outage import Outage
 from aibridge_adapters.recording.parcels import Parcel
+from aibridge_adapters.recording.standby import Standby
 from aibridge_core.testing.samples import Samples
 from integration.recording.scripted import DEADLINE, QUICK, ScriptedDatabase, until
 
@@ -54,16 +55,9 @@ def parts() -> Set:
     database, tally = ScriptedDatabase(), Tally()
     loose = LooseEnds(limit=10**6, most=100, tally=tally)
     outage = Outage(tally, consequence="nothing happens")
-    catching_up = CatchingUp(
-        database,
-        Buffer(limit=10**6, loose=loose, tally=tally),
-        loose,
-        outage=outage,
-        tally=tally,
-        timeout=DEADLINE,
-        probe=database.probe,
-        pauses=QUICK,
-    )
+    buffer = Buffer(limit=10**6, loose=loose, tally=tally)
+    standby = Standby(backlog=buffer, loose=loose, outage=outage, tally=tally)
+    catching_up = CatchingUp(database, standby, timeout=DEADLINE, probe=database.probe, pauses=QUICK)
     return Set(database, outage, tally, catching_up)
 
 

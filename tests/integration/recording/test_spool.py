@@ -183,9 +183,9 @@ async def test_room_that_comes_back_in_the_middle(database, samples, tmp_path):
         database.down = True
         start = samples.start()
         await up.recorder.begin(start)
-        up.recording._spool._limit = 0
+        up.recording._standby.backlog._limit = 0
         await up.recorder.record([samples.record(start, fact) for fact in FACTS])
-        up.recording._spool._limit = 10**6
+        up.recording._standby.backlog._limit = 10**6
         await up.recorder.end(samples.ended(start))
         await database.mend()
         await up.caught_up()

@@ -111,6 +111,10 @@ class Spool:
             self._reset()
         return count
 
+    def in_memory(self) -> Sequence[Parcel]:
+        """Nothing: all of it is on the disk."""
+        return ()
+
     async def close(self) -> None:
         """Give the file up; delete it if nothing waits in it."""
         while self._writing:
