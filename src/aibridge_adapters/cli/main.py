@@ -22,6 +22,7 @@ _COMMANDS = {
     "interceptions": "aibridge_adapters.cli.interception_commands:interceptions",
     "mcp": "aibridge_adapters.cli.mcp_commands:mcp",
     "retention": "aibridge_adapters.cli.retention_commands:retention",
+    "db": "aibridge_adapters.cli.db_commands:db",
     "config": "aibridge_adapters.cli.config_commands:config",
     "completion": "aibridge_adapters.cli.completion_command:completion",
 }

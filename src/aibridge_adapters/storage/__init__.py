@@ -18,6 +18,7 @@ from aibridge_adapters.storage.limits import Limits
 from aibridge_adapters.storage.opened import Storage
 from aibridge_adapters.storage.plugins import open_with_plugin, plugin_schemes
 from aibridge_adapters.storage.sqlite import open_sqlite
+from aibridge_adapters.storage.urls import ALLOWED, POSTGRES, postgres_adapter, scheme_of, sqlite_path
 from aibridge_core.ports import Clock
 
 __all__ = [
@@ -31,11 +32,6 @@ __all__ = [
     "open_storage",
 ]
 
-_ALLOWED = (
-    "postgresql://USER@HOST/DATABASE, sqlite:///relative/path.db, sqlite:////absolute/path.db or sqlite:///:memory:"
-)
-_NO_PSYCOPG = "PostgreSQL needs a package that is not installed ({}): pip install 'aibridge[postgres]'"
-
 
 def open_storage(
     url: str, *, clock: Clock, owner: str, limits: Limits | None = None
@@ -46,30 +42,20 @@ def open_storage(
     `limits` are for PostgreSQL. `sqlite:///:memory:` is a private database that is gone when the context is left.
     Raises StorageConfigError at once; entering raises StorageNotOpened, MigrationFailed.
     """
-    scheme, separator, rest = url.partition("://")
-    if scheme in ("postgresql", "postgres") and separator:
-        return _open_postgres(url, clock, owner, limits)
-    if scheme != "sqlite" or not separator:
-        return _open_other(scheme if separator else "", url, clock, owner)
-    path = rest.removeprefix("/")
-    if not rest.startswith("/") or not path:
-        raise StorageConfigError(f"{url!r} names no file; allowed are {_ALLOWED}")
-    if "?" in path:
-        raise StorageConfigError(f"options after '?' are not supported in {url!r}; allowed are {_ALLOWED}")
-    return open_sqlite(path, clock=clock, owner=owner)
-
-
-def _open_postgres(url: str, clock: Clock, owner: str, limits: Limits | None) -> AbstractAsyncContextManager[Storage]:
-    try:
-        from aibridge_adapters.storage.postgres import open_postgres  # noqa: PLC0415 - an extra
-    except ImportError as error:  # psycopg is missing, or its libpq
-        raise StorageConfigError(_NO_PSYCOPG.format(error.name or "psycopg")) from error
-    return open_postgres(url, clock=clock, owner=owner, limits=limits)
+    scheme = scheme_of(url)
+    if scheme in POSTGRES:
+        opened: AbstractAsyncContextManager[Storage] = postgres_adapter().open_postgres(
+            url, clock=clock, owner=owner, limits=limits
+        )
+        return opened
+    if scheme == "sqlite":
+        return open_sqlite(sqlite_path(url), clock=clock, owner=owner)
+    return _open_other(scheme, url, clock, owner)
 
 
 def _open_other(scheme: str, url: str, clock: Clock, owner: str) -> AbstractAsyncContextManager[Storage]:
     opened = open_with_plugin(scheme, url, clock=clock, owner=owner)
     if opened is None:
         installed = "".join(f", {each}://... (a plugin)" for each in plugin_schemes())
-        raise StorageConfigError(f"unknown database URL scheme {scheme!r}; allowed are {_ALLOWED}{installed}")
+        raise StorageConfigError(f"unknown database URL scheme {scheme!r}; allowed are {ALLOWED}{installed}")
     return opened

@@ -5,6 +5,7 @@ Belongs here: finding and naming them. Never: applying them.
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from importlib.resources import files
 
 from attrs import frozen
@@ -24,6 +25,15 @@ class Migration:
     def step(self) -> str:
         """Its name in messages: that of its file."""
         return f"{self.version:04}_{self.name}"
+
+
+@frozen(kw_only=True)
+class Applied:
+    """A step that a database has."""
+
+    version: int
+    name: str
+    at: datetime
 
 
 def shipped(package: str) -> Sequence[Migration]:

@@ -18,5 +18,5 @@ class TestPostgresStorage(StorageContract, RetentionContract):
     nul_reads_as: ClassVar[str] = "\u2400"
 
     @pytest.fixture
-    def open_storage(self, database_url: str) -> OpenStorage:
-        return lambda owner: open_storage(database_url, clock=FakeClock(), owner=owner, limits=UNHURRIED)
+    def open_storage(self, postgres_url: str) -> OpenStorage:
+        return lambda owner: open_storage(postgres_url, clock=FakeClock(), owner=owner, limits=UNHURRIED)

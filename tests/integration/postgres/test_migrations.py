@@ -21,38 +21,38 @@ ONE = Migration(version=1, name="one", script="CREATE TABLE one (id integer); CR
 BROKEN = Migration(version=2, name="broken", script="CREATE TABLE three (id integer); CREATE TABLE one (id integer);")
 
 
-async def test_every_step_is_noted(database_url):
+async def test_every_step_is_noted(postgres_url):
     """The ledger names all steps, numbered without a gap."""
     shipped = [(each.version, each.name) for each in shipped_migrations()]
-    assert await rows(database_url, LEDGER) == shipped
+    assert await rows(postgres_url, LEDGER) == shipped
     assert [version for version, _ in shipped] == list(range(1, len(shipped) + 1))
 
 
-async def test_many_start_at_once(empty_url):
+async def test_many_start_at_once(empty_postgres_url):
     """Of several processes on an empty database one makes the schema; all then work on it."""
     samples = Samples()
 
     async def process(owner: str) -> None:
-        async with opened(empty_url, owner) as storage:
+        async with opened(empty_postgres_url, owner) as storage:
             await completed(storage, samples)
 
     async with anyio.create_task_group() as tasks:
         for number in range(4):
             tasks.start_soon(process, f"gateway-{number}")
-    async with opened(empty_url) as storage:
+    async with opened(empty_postgres_url) as storage:
         assert await storage.store.count(InterceptionFilter()) == 4
-    assert len(await rows(empty_url, LEDGER)) == len(shipped_migrations())
+    assert len(await rows(empty_postgres_url, LEDGER)) == len(shipped_migrations())
 
 
-async def test_the_others_wait(empty_url):
+async def test_the_others_wait(empty_postgres_url):
     """While one process migrates, another one waits until it is done, longer than any statement may take."""
     done = anyio.Event()
 
     async def second() -> None:
-        async with opened(empty_url, "gateway-2"):
+        async with opened(empty_postgres_url, "gateway-2"):
             done.set()
 
-    async with raw(empty_url) as first, anyio.create_task_group() as tasks:
+    async with raw(empty_postgres_url) as first, anyio.create_task_group() as tasks:
         await first.execute("BEGIN")
         await first.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
         tasks.start_soon(second)
@@ -64,51 +64,51 @@ async def test_the_others_wait(empty_url):
         await first.execute("COMMIT")
 
 
-async def test_a_failed_step_changes_nothing(empty_url):
+async def test_a_failed_step_changes_nothing(empty_postgres_url):
     """Neither it nor the steps before it leave a trace, and the message names the step and the reason."""
-    async with raw(empty_url) as connection:
+    async with raw(empty_postgres_url) as connection:
         with pytest.raises(MigrationFailed, match='0002_broken failed, nothing was changed: relation "one" already'):
             await migrate(connection, now=0, migrations=[ONE, BROKEN])
-    assert await rows(empty_url, TABLES) == []
+    assert await rows(empty_postgres_url, TABLES) == []
 
 
-async def test_a_later_failed_step_leaves_what_was(empty_url):
+async def test_a_later_failed_step_leaves_what_was(empty_postgres_url):
     """A database that has the first steps keeps them, and mended steps can be applied afterwards."""
     mended = attrs.evolve(BROKEN, script="CREATE TABLE three (id integer)")
-    async with raw(empty_url) as connection:
+    async with raw(empty_postgres_url) as connection:
         assert list(await migrate(connection, now=0, migrations=[ONE])) == [ONE]
         with pytest.raises(MigrationFailed):
             await migrate(connection, now=0, migrations=[ONE, BROKEN])
-        assert await rows(empty_url, LEDGER) == [(1, "one")]
+        assert await rows(empty_postgres_url, LEDGER) == [(1, "one")]
         assert list(await migrate(connection, now=0, migrations=[ONE, mended])) == [mended]
         assert list(await migrate(connection, now=0, migrations=[ONE, mended])) == []
-    assert await rows(empty_url, TABLES) == [("one",), ("schema_migrations",), ("three",), ("too",)]
+    assert await rows(empty_postgres_url, TABLES) == [("one",), ("schema_migrations",), ("three",), ("too",)]
 
 
-async def test_a_failed_migration_stops_the_start(empty_url):
+async def test_a_failed_migration_stops_the_start(empty_postgres_url):
     """A table of another program in the way: no half of our schema stands beside it afterwards."""
-    async with raw(empty_url) as connection:
+    async with raw(empty_postgres_url) as connection:
         await connection.execute("CREATE TABLE tool_usages (id integer)")
     with pytest.raises(MigrationFailed, match='0001_interceptions failed, nothing was changed: relation "tool_usages"'):
-        async with opened(empty_url):
+        async with opened(empty_postgres_url):
             pass
-    assert await rows(empty_url, TABLES) == [("tool_usages",)]
+    assert await rows(empty_postgres_url, TABLES) == [("tool_usages",)]
 
 
-async def test_a_newer_database(database_url):
+async def test_a_newer_database(postgres_url):
     """A schema from the future is refused and left alone."""
     known = len(shipped_migrations())
-    async with raw(database_url) as connection:
+    async with raw(postgres_url) as connection:
         await connection.execute("INSERT INTO schema_migrations VALUES (%s, 'from_the_future', now())", (known + 1,))
     with pytest.raises(DatabaseTooNew, match=f"version {known + 1}, this aibridge knows up to {known}"):
-        async with opened(database_url):
+        async with opened(postgres_url):
             pass
 
 
-async def test_a_user_who_may_not(databases, empty_url):
+async def test_a_user_who_may_not(postgres_databases, empty_postgres_url):
     """Somebody without the right to make tables learns that from the server's words."""
-    role = psycopg.sql.Identifier(f"{databases.prefix}_reader")
-    async with raw(empty_url) as connection:
+    role = psycopg.sql.Identifier(f"{postgres_databases.prefix}_reader")
+    async with raw(empty_postgres_url) as connection:
         await connection.execute(psycopg.sql.SQL("CREATE ROLE {}").format(role))
         await connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
         try:

@@ -13,7 +13,6 @@ from aibridge_core.records import InterceptionFilter
 from aibridge_core.testing.contract.base import completed
 from aibridge_core.testing.samples import Samples
 from integration.postgres.opening import opened, raw, rows
-from support.postgres import Databases
 
 pytestmark = pytest.mark.anyio
 
@@ -33,9 +32,9 @@ def test_urls_that_libpq_does_not_take(url):
     assert "hunter2" not in str(caught.value)
 
 
-async def test_both_schemes(database_url):
+async def test_both_schemes(postgres_url):
     """postgres:// means the same as postgresql://."""
-    async with opened(database_url.replace("postgresql://", "postgres://")) as storage:
+    async with opened(postgres_url.replace("postgresql://", "postgres://")) as storage:
         assert await storage.store.count(InterceptionFilter()) == 0
 
 
@@ -47,28 +46,30 @@ async def test_a_server_that_is_not_there(tmp_path):
     assert "hunter2" not in str(caught.value)
 
 
-async def test_a_database_that_is_not_there(databases):
+async def test_a_database_that_is_not_there(postgres_databases):
     """The server's own words reach the operator."""
     with pytest.raises(StorageNotOpened, match='database "no_such_one" does not exist'):
-        async with opened(databases.url("no_such_one")):
+        async with opened(postgres_databases.url("no_such_one")):
             pass
 
 
-async def test_a_database_in_another_encoding(databases):
+async def test_a_database_in_another_encoding(postgres_databases):
     """A database that can't hold all texts is refused before anything is written to it."""
-    name = databases.create(encoding="SQL_ASCII")
+    name = postgres_databases.create(encoding="SQL_ASCII")
     try:
         with pytest.raises(StorageNotOpened, match="encoding SQL_ASCII; it needs UTF8"):
-            async with opened(databases.url(name)):
+            async with opened(postgres_databases.url(name)):
                 pass
-        assert await rows(databases.url(name), "SELECT FROM pg_class WHERE relname = 'schema_migrations'") == []
+        assert (
+            await rows(postgres_databases.url(name), "SELECT FROM pg_class WHERE relname = 'schema_migrations'") == []
+        )
     finally:
-        databases.drop(name)
+        postgres_databases.drop(name)
 
 
-async def test_libpqs_options_are_passed_on(database_url):
+async def test_libpqs_options_are_passed_on(postgres_url):
     """What stands in the URL beyond host and database is libpq's: the name of the application, say."""
-    async with opened(database_url + "&application_name=trail-of-ours") as storage, raw(database_url) as other:
+    async with opened(postgres_url + "&application_name=trail-of-ours") as storage, raw(postgres_url) as other:
         await completed(storage, Samples())
         seen = await other.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'trail-of-ours'")
         assert await seen.fetchone() != (0,)
@@ -94,29 +95,29 @@ async def test_tls_is_libpqs():
     assert asked == [struct.pack("!II", 8, 80877103), b""]
 
 
-async def test_a_schema_of_its_own(databases: Databases, empty_url):
+async def test_a_schema_of_its_own(empty_postgres_url):
     """With `options=-csearch_path=...` the tables are made there, and triggers find them from anywhere."""
-    async with raw(empty_url) as connection:
+    async with raw(empty_postgres_url) as connection:
         await connection.execute("CREATE SCHEMA trail")
     samples = Samples()
-    async with opened(empty_url + "&options=-csearch_path%3Dtrail") as storage:
+    async with opened(empty_postgres_url + "&options=-csearch_path%3Dtrail") as storage:
         interception = await completed(storage, samples)
-        async with raw(empty_url) as other:
+        async with raw(empty_postgres_url) as other:
             await other.execute("DELETE FROM trail.interceptions WHERE id = %s", (interception.start.id,))
         assert await storage.store.count(InterceptionFilter()) == 0
 
 
-async def test_connections_are_few_and_go(databases, database_url):
+async def test_connections_are_few_and_go(postgres_url):
     """One process holds no more than its limit, and none once it is closed."""
     open_ones = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    async with opened(database_url) as storage, raw(database_url) as other:
+    async with opened(postgres_url) as storage, raw(postgres_url) as other:
         await completed(storage, Samples())
         async with anyio.create_task_group() as tasks:
             for _ in range(30):
                 tasks.start_soon(storage.store.count, InterceptionFilter())
         (held,) = await (await other.execute(open_ones)).fetchone() or (None,)
         assert held == 5
-    assert await rows(database_url, open_ones) == [(0,)]
+    assert await rows(postgres_url, open_ones) == [(0,)]
 
 
 def test_without_psycopg():

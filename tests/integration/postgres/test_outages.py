@@ -56,7 +56,7 @@ async def insist(write: Callable[[], object]) -> int:
                 return failures
 
 
-async def test_connections_are_killed_all_the_time(database_url):
+async def test_connections_are_killed_all_the_time(postgres_url):
     """Whatever was said to be kept is there, and what was tried again is there once."""
     samples = Samples()
     starts = [samples.start() for _ in range(100)]
@@ -77,12 +77,12 @@ async def test_connections_are_killed_all_the_time(database_url):
 
     async def kill() -> None:
         nonlocal killed
-        async with raw(database_url) as connection:
+        async with raw(postgres_url) as connection:
             while finished < len(starts):
                 killed += (await (await connection.execute(KILL)).fetchone() or (0,))[0]
                 await anyio.sleep(0.03)
 
-    async with opened(database_url, limits=Limits(patience=0.1)) as storage, anyio.create_task_group() as tasks:
+    async with opened(postgres_url, limits=Limits(patience=0.1)) as storage, anyio.create_task_group() as tasks:
         tasks.start_soon(kill)
         for worker in range(10):
 
@@ -93,17 +93,17 @@ async def test_connections_are_killed_all_the_time(database_url):
 
             tasks.start_soon(work, starts[worker::10])
     assert killed > 5
-    async with opened(database_url) as storage:
+    async with opened(postgres_url) as storage:
         for start in starts:
             assert list((await read(storage, start)).records) == records[start.id]
         assert await storage.store.count(InterceptionFilter(status=Status.COMPLETED)) == len(starts)
 
 
-async def test_a_connection_killed_in_mid_transaction(database_url):
+async def test_a_connection_killed_in_mid_transaction(postgres_url):
     """What was under way is written on a new connection, and whoever waits never learns of it."""
     samples = Samples()
     start, record = samples.start(), None
-    async with opened(database_url) as storage, raw(database_url) as other, anyio.create_task_group() as tasks:
+    async with opened(postgres_url) as storage, raw(postgres_url) as other, anyio.create_task_group() as tasks:
         await storage.recorder.begin(start)
         record = samples.prompt(start, "once")
         await other.execute("BEGIN")
@@ -113,15 +113,15 @@ async def test_a_connection_killed_in_mid_transaction(database_url):
         await until(other, BLOCKED, lambda waiting: waiting > 0)
         await other.execute(KILL)
         await other.execute("COMMIT")
-    async with opened(database_url) as storage:
+    async with opened(postgres_url) as storage:
         found = await read(storage, start)
         assert (found.status, len(found.records)) == (Status.COMPLETED, 1 + len(FACTS))
 
 
-async def test_idle_connections_that_are_gone(database_url):
+async def test_idle_connections_that_are_gone(postgres_url):
     """A server that closed idle connections, as it does when it restarts, is noticed by nobody."""
     samples = Samples()
-    async with opened(database_url) as storage, raw(database_url) as other:
+    async with opened(postgres_url) as storage, raw(postgres_url) as other:
         before = await completed(storage, samples)
         async with anyio.create_task_group() as tasks:
             for _ in range(10):
@@ -132,17 +132,17 @@ async def test_idle_connections_that_are_gone(database_url):
         await completed(storage, samples)
 
 
-async def test_the_server_stops_and_starts(own_server):
+async def test_the_server_stops_and_starts(own_postgres):
     """Without a server everything fails soon and says so; with it everything goes on, on the same storage."""
     samples = Samples()
-    own_server.create("trail")
-    async with opened(own_server.url("trail")) as storage:
+    own_postgres.create("trail")
+    async with opened(own_postgres.url("trail")) as storage:
         before = await completed(storage, samples)
         running = samples.start()
         await storage.recorder.begin(running)
-        own_server.stop("immediate")
+        own_postgres.stop("immediate")
         await fails_soon(storage, samples, running)
-        own_server.start()
+        own_postgres.start()
         with anyio.fail_after(5):
             await insist(lambda: storage.recorder.begin(samples.start()))
         assert await storage.store.get(before.start.id) == before
@@ -169,18 +169,18 @@ async def fails_soon(storage: Storage, samples: Samples, running: InterceptionSt
     assert time.monotonic() - began < 4
 
 
-async def test_a_lost_record_shows_at_the_end(own_server):
+async def test_a_lost_record_shows_at_the_end(own_postgres):
     """A record that could not be written makes its interception's end fail, though the server is back by then."""
     samples = Samples()
-    own_server.create("trail")
-    async with opened(own_server.url("trail"), limits=Limits(patience=0.2)) as storage:
+    own_postgres.create("trail")
+    async with opened(own_postgres.url("trail"), limits=Limits(patience=0.2)) as storage:
         start = samples.start()
         await storage.recorder.begin(start)
-        own_server.stop()
+        own_postgres.stop()
         await storage.recorder.record([samples.prompt(start, "lost")])
         with pytest.raises(RecordingFailed):  # so the record before it has been given up, too
             await storage.recorder.begin(samples.start())
-        own_server.start()
+        own_postgres.start()
         await insist(lambda: storage.recorder.begin(samples.start()))
         with pytest.raises(RecordingFailed, match=r"a record .*was not kept"):
             await storage.recorder.end(samples.ended(start))
@@ -188,10 +188,10 @@ async def test_a_lost_record_shows_at_the_end(own_server):
         await storage.recorder.end(samples.ended(start))
 
 
-async def test_a_lock_of_somebody_else(database_url):
+async def test_a_lock_of_somebody_else(postgres_url):
     """Whoever waits for a locked table is told after the lock timeout, and once it is free everything goes on."""
     samples = Samples()
-    async with opened(database_url, limits=Limits(lock_timeout=0.2)) as storage, raw(database_url) as other:
+    async with opened(postgres_url, limits=Limits(lock_timeout=0.2)) as storage, raw(postgres_url) as other:
         await other.execute("BEGIN")
         await other.execute("LOCK TABLE interceptions")
         began = time.monotonic()
@@ -204,10 +204,10 @@ async def test_a_lock_of_somebody_else(database_url):
         await insist(lambda: storage.recorder.begin(samples.start()))
 
 
-async def test_a_statement_that_takes_too_long(database_url):
+async def test_a_statement_that_takes_too_long(postgres_url):
     """It is stopped by the server, and nothing of its transaction is kept."""
     samples = Samples()
-    async with opened(database_url, limits=Limits(statement_timeout=0.3)) as storage, raw(database_url) as other:
+    async with opened(postgres_url, limits=Limits(statement_timeout=0.3)) as storage, raw(postgres_url) as other:
         await other.execute(SLEEPY)
         start = samples.start()
         await storage.recorder.begin(start)
@@ -219,11 +219,11 @@ async def test_a_statement_that_takes_too_long(database_url):
         await insist(lambda: storage.recorder.end(samples.ended(start)))
 
 
-async def test_a_network_that_says_nothing(database_url):
+async def test_a_network_that_says_nothing(postgres_url):
     """A connection that hangs is given up, and everything goes on over a new one."""
     samples = Samples()
     limits = Limits(statement_timeout=0.1, patience=0.1)
-    async with faulty_way(database_url) as way, opened(way.url, limits=limits) as storage:
+    async with faulty_way(postgres_url) as way, opened(way.url, limits=limits) as storage:
         before = await completed(storage, samples)
         assert await storage.store.count(EVERYTHING) == 1
         way.stall()
@@ -237,10 +237,10 @@ async def test_a_network_that_says_nothing(database_url):
         assert await storage.store.get(before.start.id) == before
 
 
-async def test_a_network_that_resets(database_url):
+async def test_a_network_that_resets(postgres_url):
     """Connections that break with a reset at any moment cost nobody anything."""
     samples = Samples()
-    async with faulty_way(database_url) as way, opened(way.url) as storage:
+    async with faulty_way(postgres_url) as way, opened(way.url) as storage:
         found: list[Interception] = []
         for _ in range(20):
             way.reset()
@@ -267,15 +267,15 @@ async def failing(kind: type[Exception], action: Callable[[], object]) -> None:
         await action()  # type: ignore[misc]
 
 
-async def test_closing_without_a_database(own_server):
+async def test_closing_without_a_database(own_postgres):
     """A storage closes in bounded time though the database is away, and tells who still waits."""
     samples = Samples()
-    own_server.create("trail")
+    own_postgres.create("trail")
     limits = Limits(patience=60.0, farewell=0.3)
     async with anyio.create_task_group() as tasks:
-        async with opened(own_server.url("trail"), limits=limits) as storage:
+        async with opened(own_postgres.url("trail"), limits=limits) as storage:
             await storage.recorder.begin(samples.start())
-            own_server.stop()
+            own_postgres.stop()
             tasks.start_soon(failing, RecordingFailed, lambda: storage.recorder.begin(samples.start()))
             await anyio.wait_all_tasks_blocked()
             began = time.monotonic()

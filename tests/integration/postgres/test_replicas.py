@@ -15,11 +15,11 @@ from integration.postgres.opening import opened, raw, rows
 pytestmark = pytest.mark.anyio
 
 
-async def test_many_gateways_write_at_once(database_url):
+async def test_many_gateways_write_at_once(postgres_url):
     """All is kept, and counted once, though twelve of them add to the same counts all the time."""
     samples = Samples()
     async with AsyncExitStack() as stack:
-        storages = [await stack.enter_async_context(opened(database_url, f"gateway-{n}")) for n in range(12)]
+        storages = [await stack.enter_async_context(opened(postgres_url, f"gateway-{n}")) for n in range(12)]
 
         async def requests(storage, initiator):
             for number in range(15):
@@ -40,10 +40,10 @@ async def test_many_gateways_write_at_once(database_url):
         assert [len(each.records) for each in found] == [len(FACTS)] * 180
 
 
-async def test_a_tool_call_of_another_gateway(database_url):
+async def test_a_tool_call_of_another_gateway(postgres_url):
     """A request continues the thread that another gateway recorded."""
     samples = Samples()
-    async with opened(database_url, "gateway-1") as one, opened(database_url, "gateway-2") as two:
+    async with opened(postgres_url, "gateway-1") as one, opened(postgres_url, "gateway-2") as two:
         parent = samples.start()
         await one.recorder.begin(parent)
         await one.recorder.record([samples.tool_call(parent, "toolu_1")])
@@ -70,12 +70,12 @@ class Replicas:
 
 
 @pytest.fixture
-async def replicas(database_url):
+async def replicas(postgres_url):
     """Their clocks disagree by an hour."""
     fast = FakeClock()
     fast.turn(3600)
     slow = FakeClock()
-    async with opened(database_url, "fast", clock=fast) as one, opened(database_url, "slow", clock=slow) as two:
+    async with opened(postgres_url, "fast", clock=fast) as one, opened(postgres_url, "slow", clock=slow) as two:
         yield Replicas(one, two, fast, slow)
 
 
@@ -131,13 +131,13 @@ async def test_a_newcomer_judges_nobody_at_once(replicas):
     assert await replicas.judge(replicas.one, after=25) == 1
 
 
-async def test_a_killed_gateway(database_url):
+async def test_a_killed_gateway(postgres_url):
     """Its interceptions are interrupted by another one, its completed ones stay, and nobody else's are touched."""
     samples = Samples()
     clock = FakeClock()
-    async with opened(database_url, "alive", clock=clock) as alive:
+    async with opened(postgres_url, "alive", clock=clock) as alive:
         mine = await in_flight(alive, samples)
-        async with opened(database_url, "dead", clock=clock) as dead:
+        async with opened(postgres_url, "dead", clock=clock) as dead:
             await dead.leases.renew(clock.now())
             done = await completed(dead, samples)
             orphan = await in_flight(dead, samples)
@@ -148,18 +148,18 @@ async def test_a_killed_gateway(database_url):
         assert (await read(alive, orphan)).status is Status.INTERRUPTED
         assert await read(alive, done.start) == done
         assert (await read(alive, mine)).status is Status.IN_FLIGHT
-    assert await rows(database_url, "SELECT owner FROM gateway_processes") == [("alive",)]
+    assert await rows(postgres_url, "SELECT owner FROM gateway_processes") == [("alive",)]
 
 
-async def test_one_of_several_finds_each_orphan(database_url):
+async def test_one_of_several_finds_each_orphan(postgres_url):
     """Of gateways that look at the same time, one closes each orphan, and the counts are right."""
     samples, clock = Samples(), FakeClock()
-    async with opened(database_url, "dead", clock=clock) as dead:
+    async with opened(postgres_url, "dead", clock=clock) as dead:
         for _ in range(20):
             await in_flight(dead, samples)
     found = []
-    async with AsyncExitStack() as stack, raw(database_url):
-        storages = [await stack.enter_async_context(opened(database_url, f"g-{n}", clock=clock)) for n in range(4)]
+    async with AsyncExitStack() as stack, raw(postgres_url):
+        storages = [await stack.enter_async_context(opened(postgres_url, f"g-{n}", clock=clock)) for n in range(4)]
 
         async def judge(storage):
             found.append(await storage.leases.interrupt_orphans(clock.now(), older_than=20.0))

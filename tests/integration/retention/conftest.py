@@ -14,9 +14,6 @@ from aibridge_core.testing.clock import FakeClock
 from aibridge_core.testing.contract.purging import OpenPurgeable, PurgeableStorage
 from aibridge_core.testing.memory import MemoryDatabase, MemoryStorage
 from aibridge_core.testing.samples import Samples
-from integration.postgres.conftest import database_url, databases, template
-
-__all__ = ["database_url", "databases", "template"]
 
 
 @define
@@ -62,7 +59,7 @@ def open_any(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -
     """Opens the same database for the process that the argument names."""
     if request.param == "memory":
         return _memory()
-    url = f"sqlite:///{tmp_path}/a.db" if request.param == "sqlite" else request.getfixturevalue("database_url")
+    url = f"sqlite:///{tmp_path}/a.db" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
 
     def opened(owner: str) -> AbstractAsyncContextManager[PurgeableStorage]:
         return open_storage(url, clock=clock, owner=owner)

@@ -10,7 +10,7 @@ import psycopg
 
 from aibridge_adapters.storage.errors import StorageNotOpened
 from aibridge_adapters.storage.limits import Limits
-from aibridge_adapters.storage.migrations import Migration
+from aibridge_adapters.storage.migrations import Applied, Migration
 from aibridge_adapters.storage.opened import Storage
 from aibridge_adapters.storage.postgres.connecting import Address, Connection, address, in_words, require_usable
 from aibridge_adapters.storage.postgres.identity import PostgresIdentityStore
@@ -19,13 +19,13 @@ from aibridge_adapters.storage.postgres.line import Line
 from aibridge_adapters.storage.postgres.pool import Pool
 from aibridge_adapters.storage.postgres.recorder import PostgresRecorder
 from aibridge_adapters.storage.postgres.retention import PostgresRetention
-from aibridge_adapters.storage.postgres.schema import migrate, shipped_migrations
+from aibridge_adapters.storage.postgres.schema import ledger, migrate, shipped_migrations
 from aibridge_adapters.storage.postgres.store import PostgresInterceptionStore
 from aibridge_adapters.storage.postgres.writer import Writer
 from aibridge_adapters.storage.rows import micros
 from aibridge_core.ports import Clock
 
-__all__ = ["create_schema", "open_postgres"]
+__all__ = ["address", "create_schema", "open_postgres", "read_ledger", "shipped_migrations"]
 
 
 def open_postgres(
@@ -62,6 +62,15 @@ async def create_schema(where: Address, clock: Clock) -> Sequence[Migration]:
     """Bring the schema up to date; answers the steps that were missing. Raises StorageNotOpened, MigrationFailed."""
     async with _connected(where) as connection:
         return await migrate(connection, now=micros(clock.now()), migrations=shipped_migrations())
+
+
+async def read_ledger(where: Address) -> Sequence[Applied]:
+    """The steps of the schema that the database has, in order. Raises StorageNotOpened."""
+    async with _connected(where) as connection:
+        try:
+            return await ledger(connection)
+        except psycopg.Error as error:
+            raise StorageNotOpened(f"can't read the database {where.shown}: {in_words(error)}") from error
 
 
 @asynccontextmanager

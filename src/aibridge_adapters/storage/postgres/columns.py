@@ -19,7 +19,7 @@ NUL_SHOWN = "\u2400"
 """PostgreSQL's text can't hold U+0000; it becomes its picture, SYMBOL FOR NULL."""
 
 _UUIDS = {"id", "interception_id"}
-_TIMES = {"started_at", "ended_at", "created_at"}
+_TIMES = {"started_at", "ended_at", "created_at", "applied_at"}
 _NUMBERS = {"input_tokens", "output_tokens", "cache_read_input_tokens", "cache_write_input_tokens"}
 _TRUTHS = {"streaming", "injected"}
 _JSON = {"metadata", "extra"}

@@ -78,6 +78,8 @@ def require_usable(connection: Connection, where: str) -> None:
     encoding = connection.info.parameter_status("server_encoding")
     if encoding != "UTF8":
         raise StorageNotOpened(f"the database {where} has the encoding {encoding}; it needs UTF8")
+    if connection.info.parameter_status("in_hot_standby") == "on":
+        raise StorageNotOpened(f"the database {where} is a standby, which can only be read")
 
 
 @contextmanager

@@ -14,9 +14,10 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from aibridge_adapters.storage.errors import DatabaseTooNew, MigrationFailed
-from aibridge_adapters.storage.migrations import Migration, shipped
-from aibridge_adapters.storage.postgres.columns import MOMENT, moment
+from aibridge_adapters.storage.migrations import Applied, Migration, shipped
+from aibridge_adapters.storage.postgres.columns import MOMENT, moment, readable
 from aibridge_adapters.storage.postgres.connecting import Connection, in_words
+from aibridge_adapters.storage.rows import moment_of
 
 _log = logging.getLogger(__name__)
 
@@ -67,6 +68,15 @@ async def applied(connection: Connection) -> int:
         return 0
     newest = await (await connection.execute("SELECT coalesce(max(version), 0) FROM schema_migrations")).fetchone()
     return int(newest[0]) if newest else 0
+
+
+async def ledger(connection: Connection) -> Sequence[Applied]:
+    """What has been applied, in order. Raises psycopg.Error."""
+    if not await applied(connection):
+        return ()
+    query = f"SELECT version, name, {readable('applied_at')} FROM schema_migrations ORDER BY version"
+    rows = await (await connection.execute(query)).fetchall()
+    return [Applied(version=version, name=name, at=moment_of(at)) for version, name, at in rows]
 
 
 async def _apply_missing(connection: Connection, now: int, migrations: Sequence[Migration]) -> Sequence[Migration]:

@@ -5,29 +5,30 @@ Belongs here: how the parts are put together and taken apart. Never: SQL.
 
 import sqlite3
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
 
 import anyio.to_thread
 
 from aibridge_adapters.storage.errors import StorageNotOpened
+from aibridge_adapters.storage.migrations import Applied
 from aibridge_adapters.storage.opened import Storage
 from aibridge_adapters.storage.rows import micros
 from aibridge_adapters.storage.sqlite.checkpoints import Checkpoints
-from aibridge_adapters.storage.sqlite.files import connect_writer, prepare
+from aibridge_adapters.storage.sqlite.files import connect_reader, connect_writer, prepare
 from aibridge_adapters.storage.sqlite.identity import SqliteIdentityStore
 from aibridge_adapters.storage.sqlite.leases import SqliteLeases
 from aibridge_adapters.storage.sqlite.readers import Readers
 from aibridge_adapters.storage.sqlite.recorder import SqliteRecorder
 from aibridge_adapters.storage.sqlite.retention import SqliteRetention
-from aibridge_adapters.storage.sqlite.schema import migrate, shipped_migrations
+from aibridge_adapters.storage.sqlite.schema import ledger, migrate, shipped_migrations
 from aibridge_adapters.storage.sqlite.store import SqliteInterceptionStore
 from aibridge_adapters.storage.sqlite.writer import Writer
 from aibridge_core.ports import Clock
 
-__all__ = ["create_schema", "open_sqlite"]
+__all__ = ["create_schema", "open_sqlite", "read_ledger", "shipped_migrations"]
 
 
 def open_sqlite(path: str, *, clock: Clock, owner: str) -> AbstractAsyncContextManager[Storage]:
@@ -79,3 +80,14 @@ def create_schema(file: Path, clock: Clock) -> None:
         migrate(connection, now=micros(clock.now()), migrations=shipped_migrations())
     finally:
         connection.close()
+
+
+def read_ledger(file: Path) -> Sequence[Applied]:
+    """The steps of the schema that a file has, in order; none if there is no file. Raises StorageNotOpened."""
+    if not file.exists():
+        return ()
+    try:
+        with closing(connect_reader(file)) as connection:
+            return ledger(connection)
+    except sqlite3.Error as error:
+        raise StorageNotOpened(f"can't read the database {file}: {error}") from error

@@ -9,7 +9,8 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 
 from aibridge_adapters.storage.errors import DatabaseTooNew, MigrationFailed
-from aibridge_adapters.storage.migrations import Migration, shipped
+from aibridge_adapters.storage.migrations import Applied, Migration, shipped
+from aibridge_adapters.storage.rows import moment_of
 
 _LEDGER = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -65,6 +66,14 @@ def _apply(connection: sqlite3.Connection, now: int, migration: Migration) -> No
         raise MigrationFailed(f"migration {migration.step} failed, nothing was changed: {error}") from error
     row = (migration.version, migration.name, now)
     connection.execute("INSERT INTO schema_migrations (version, name, applied_at) VALUES (?, ?, ?)", row)
+
+
+def ledger(connection: sqlite3.Connection) -> Sequence[Applied]:
+    """What has been applied, in order. Raises sqlite3.Error."""
+    if not _applied(connection):
+        return ()
+    rows = connection.execute("SELECT version, name, applied_at FROM schema_migrations ORDER BY version").fetchall()
+    return [Applied(version=version, name=name, at=moment_of(at)) for version, name, at in rows]
 
 
 def _applied(connection: sqlite3.Connection) -> int:

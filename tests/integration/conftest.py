@@ -1,4 +1,4 @@
-"""Databases for tests, each its own."""
+"""PostgreSQL databases for tests, each its own; the server starts when the first test asks for one."""
 
 import os
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from support.postgres import VARIABLE, Databases, Server, running_server
 
 
 @pytest.fixture(scope="session")
-def databases() -> Iterator[Databases]:
+def postgres_databases() -> Iterator[Databases]:
     """One server for each process of the test run."""
     worker = f"aibridge_test_{os.getpid()}"
     if dsn := os.environ.get(VARIABLE):
@@ -23,37 +23,37 @@ def databases() -> Iterator[Databases]:
 
 
 @pytest.fixture(scope="session")
-def template(databases: Databases) -> Iterator[str]:
+def postgres_template(postgres_databases: Databases) -> Iterator[str]:
     """A database with the schema and nothing else, to be copied."""
-    name = databases.create()
+    name = postgres_databases.create()
 
     async def migrate() -> None:
-        async with open_storage(databases.url(name), clock=FakeClock(), owner="template"):
+        async with open_storage(postgres_databases.url(name), clock=FakeClock(), owner="template"):
             pass
 
     anyio.run(migrate)
     yield name
-    databases.drop(name)
+    postgres_databases.drop(name)
 
 
 @pytest.fixture
-def database_url(databases: Databases, template: str) -> Iterator[str]:
+def postgres_url(postgres_databases: Databases, postgres_template: str) -> Iterator[str]:
     """An empty database, its schema up to date."""
-    name = databases.create(template)
-    yield databases.url(name)
-    databases.drop(name)
+    name = postgres_databases.create(postgres_template)
+    yield postgres_databases.url(name)
+    postgres_databases.drop(name)
 
 
 @pytest.fixture
-def empty_url(databases: Databases) -> Iterator[str]:
+def empty_postgres_url(postgres_databases: Databases) -> Iterator[str]:
     """A database without any table."""
-    name = databases.create()
-    yield databases.url(name)
-    databases.drop(name)
+    name = postgres_databases.create()
+    yield postgres_databases.url(name)
+    postgres_databases.drop(name)
 
 
 @pytest.fixture
-def own_server() -> Iterator[Server]:
+def own_postgres() -> Iterator[Server]:
     """A server that a test may stop and start."""
     with running_server() as server:
         yield server

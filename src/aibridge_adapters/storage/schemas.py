@@ -1,0 +1,73 @@
+"""The schema of a database, seen and mended without opening a storage: for `aibridge db`.
+
+Belongs here: what is applied, what is missing, for every bundled storage. Never: SQL.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import anyio.to_thread
+from attrs import frozen
+
+from aibridge_adapters.storage.errors import StorageConfigError
+from aibridge_adapters.storage.migrations import Applied, Migration
+from aibridge_adapters.storage.sqlite import create_schema, read_ledger, shipped_migrations
+from aibridge_adapters.storage.urls import ALLOWED, POSTGRES, postgres_adapter, scheme_of, sqlite_path
+from aibridge_core.ports import Clock
+
+
+@frozen(kw_only=True)
+class Schema:
+    """What a database has of the steps that this program knows."""
+
+    applied: Sequence[Applied]
+    """In order."""
+    known: Sequence[Migration]
+
+    @property
+    def version(self) -> int:
+        """Of the newest step applied; 0 for an empty database, or none."""
+        return self.applied[-1].version if self.applied else 0
+
+    @property
+    def missing(self) -> Sequence[Migration]:
+        """Steps that this program would apply."""
+        return [step for step in self.known if step.version > self.version]
+
+    @property
+    def is_newer(self) -> bool:
+        """Whether a newer program has written it, so that this one refuses it."""
+        return self.version > len(self.known)
+
+
+async def schema_of(url: str) -> Schema:
+    """Look, and change nothing. Raises StorageConfigError, StorageNotOpened."""
+    if scheme_of(url) in POSTGRES:
+        adapter = postgres_adapter()
+        applied = await adapter.read_ledger(adapter.address(url))
+        return Schema(applied=applied, known=adapter.shipped_migrations())
+    file = _sqlite_file(url)
+    return Schema(applied=await anyio.to_thread.run_sync(read_ledger, file), known=shipped_migrations())
+
+
+async def bring_up_to_date(url: str, clock: Clock) -> None:
+    """Apply what is missing, as opening the storage does.
+
+    Raises StorageConfigError, StorageNotOpened, MigrationFailed.
+    """
+    if scheme_of(url) in POSTGRES:
+        adapter = postgres_adapter()
+        await adapter.create_schema(adapter.address(url), clock)
+    else:
+        await anyio.to_thread.run_sync(create_schema, _sqlite_file(url), clock)
+
+
+def _sqlite_file(url: str) -> Path:
+    if scheme_of(url) != "sqlite":
+        raise StorageConfigError(
+            f"{scheme_of(url)!r} is not a database whose schema is kept here; allowed are {ALLOWED}"
+        )
+    path = sqlite_path(url)
+    if path == ":memory:":
+        raise StorageConfigError("a database in memory is gone when this command ends; name a file")
+    return Path(path).absolute()
