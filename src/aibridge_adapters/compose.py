@@ -17,6 +17,7 @@ from aibridge_adapters.codings import Codings
 from aibridge_adapters.config import Settings, default_database_url, default_spool_dir, sqlite_file
 from aibridge_adapters.config_sources.addresses import without_credentials
 from aibridge_adapters.content_policy import with_policy
+from aibridge_adapters.housekeeping import Chore, heartbeat, lease_keeper, once
 from aibridge_adapters.http.app import GatewayApp
 from aibridge_adapters.http.rest import REST_ROOTS, ProviderInfo, rest_app
 from aibridge_adapters.http.server import serve, stop_on_signal
@@ -32,16 +33,14 @@ from aibridge_adapters.upstream.httpx_upstream import HttpxUpstream
 from aibridge_core.bridge import Bridge
 from aibridge_core.errors import StoreError
 from aibridge_core.passthrough import Passthrough
-from aibridge_core.ports import Authenticator, Clock, Leases, Recorder, ToolServers, Upstream
+from aibridge_core.ports import Authenticator, Clock, Recorder, ToolServers, Upstream
 from aibridge_core.providers.registry import provider
 from aibridge_core.retention import RetentionPolicy
 from aibridge_core.routing import Router
 from aibridge_core.tools import NoToolServers
 
-HEARTBEAT = 5.0
-"""Seconds between two signs of life of this process in the database."""
-LEASE = 20.0
-"""Seconds without one after which another process marks this one's open interceptions as interrupted."""
+FAREWELL = 5.0
+"""Longest time for each chore at the end, in seconds."""
 
 _log = logging.getLogger("aibridge")
 
@@ -74,8 +73,9 @@ async def gateway(
 ) -> AsyncIterator[Gateway]:
     """Build a gateway from settings; each part can be replaced by your own implementation of its port.
 
-    Raises what opening the database raises: StorageConfigError, MigrationFailed, StoreUnavailable; and
-    SpoolNotOpened. ValueError for settings that contradict each other.
+    Raises what `open_storage` raises, StorageConfigError and StorageNotOpened with MigrationFailed below it;
+    StoreUnavailable from a database that goes away right afterwards; SpoolNotOpened; ValueError for settings that
+    contradict each other.
     """
     clock = clock or SystemClock()
     policy = RetentionPolicy(interceptions=settings.retention, contents=settings.prompt_retention)
@@ -93,9 +93,10 @@ async def gateway(
         if tools is None:
             tools = await stack.enter_async_context(_tool_servers(settings, clock, counters))
         users = Users(storage.identity, clock, new_id)
-        chores: list[Callable[[], Awaitable[None]]] = [
+        lease = settings.recording.lease
+        chores: list[Chore] = [
             recording.adopt,
-            _lease_keeper(storage.leases, clock, unless=lambda: recording.adopting),
+            lease_keeper(storage.leases, clock, lease=lease, unless=lambda: recording.adopting),
         ]
         if authenticator is None:
             if settings.bootstrap_admin_token:
@@ -121,11 +122,11 @@ async def gateway(
         )
         for chore in chores:
             await chore()
-        stack.push_async_callback(_each, [storage.leases.release], limit=HEARTBEAT)
+        stack.push_async_callback(once, [storage.leases.release], limit=FAREWELL)
         stack.push_async_callback(recording.close)
         await stack.enter_async_context(_in_background(recording.run()))
-        stack.push_async_callback(_each, chores, limit=HEARTBEAT)
-        await stack.enter_async_context(_in_background(_heartbeat(chores)))
+        stack.push_async_callback(once, chores, limit=FAREWELL)
+        await stack.enter_async_context(_in_background(heartbeat(chores, lease=lease)))
         purges = Tally()
         await stack.enter_async_context(_in_background(_purging(storage, policy, purges, clock)))
         yield Gateway(asgi=app, storage=storage, users=users, mcp_counters=counters, recording=recording, purges=purges)
@@ -262,29 +263,6 @@ def _readiness(storage: Storage, recording: Recording, deadline: float) -> Calla
     return ready
 
 
-def _lease_keeper(leases: Leases, clock: Clock, *, unless: Callable[[], bool]) -> Callable[[], Awaitable[None]]:
-    """`unless`: whether a dead process's interceptions may yet turn out to have ended.
-
-    Whoever could not renew its own lease for a while can't blame the others: they get the time to renew theirs.
-    """
-    renewed_at = clock.monotonic()
-    patient_until = renewed_at
-
-    async def keep() -> None:
-        nonlocal renewed_at, patient_until
-        now = clock.now()
-        await leases.renew(now)
-        if clock.monotonic() - renewed_at > LEASE:
-            patient_until = clock.monotonic() + LEASE
-        renewed_at = clock.monotonic()
-        if unless() or renewed_at < patient_until:
-            return
-        if orphans := await leases.interrupt_orphans(now, older_than=LEASE):
-            _log.warning("marked interceptions of dead processes as interrupted", extra={"count": orphans})
-
-    return keep
-
-
 async def _purging(storage: Storage, policy: RetentionPolicy, tally: Tally, clock: Clock) -> None:
     if not policy.purges:
         return
@@ -308,24 +286,3 @@ async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]
     finally:
         task.cancel()
         await asyncio.wait([task])
-
-
-async def _heartbeat(chores: Sequence[Callable[[], Awaitable[None]]]) -> None:
-    """Housekeeping beside the requests. A chore that fails is logged and tried again."""
-    while True:
-        await anyio.sleep(HEARTBEAT)
-        await _each(chores)
-
-
-async def _each(chores: Sequence[Callable[[], Awaitable[None]]], *, limit: float | None = None) -> None:
-    """`limit`: longest time for each, in seconds."""
-    for chore in chores:
-        try:
-            async with asyncio.timeout(limit):
-                await chore()
-        except StoreError as error:
-            _log.warning("housekeeping failed: %s", error)
-        except TimeoutError:
-            _log.warning("housekeeping failed: the database does not answer")
-        except Exception:
-            _log.exception("housekeeping failed")

@@ -55,8 +55,8 @@ class RecordingSettings:
 
     policy: str = field(default="refuse", validator=in_(("refuse", "spool")))
     """`refuse`: new requests are refused, running ones end with their records in memory. `spool`: a file stands in."""
-    timeout: float = 1.0
-    """Longest wait for the database before a request is refused or spooled."""
+    timeout: float = 0.9
+    """Longest wait for the database before a request is refused or spooled; a refused client hears within a second."""
     buffer: int = 64 * 1024 * 1024
     """Most that is kept in memory for running requests."""
     spool_dir: Path | None = None
@@ -65,6 +65,8 @@ class RecordingSettings:
     """Largest spool file; when it is reached, new requests are refused."""
     identity_grace: float = 3600.0
     """With `spool`: how long people are let in by a token that was checked before the database went away."""
+    lease: float = 20.0
+    """How long a process may give no sign of life before another one marks what it has open as interrupted."""
 
 
 EVERYBODY = "*"

@@ -17,6 +17,7 @@ from aibridge_adapters.config_sources.values import (
     read_duration,
     read_file_path,
     read_folder,
+    read_lease,
     read_period,
     read_secret_file,
     read_switch,
@@ -114,6 +115,13 @@ DEADLINE = Kind(
     metavar="DURATION",
     allowed="10ms to 1m, as seconds or with units ms, s, m: 1s, 500ms",
     read=read_deadline,
+    show=show_duration,
+    plain=_same,
+)
+LEASE = Kind(
+    metavar="DURATION",
+    allowed="2s to 10m, as seconds or with units s, m: 20s, 1m",
+    read=read_lease,
     show=show_duration,
     plain=_same,
 )

@@ -130,6 +130,14 @@ SETTINGS = (
         meaning="With the policy `spool`: how long a token that was valid is trusted without the users' database.",
     ),
     Setting(
+        key="recording.lease",
+        name="recording_lease",
+        kind=kinds.LEASE,
+        unit="seconds",
+        meaning="How long a gateway process may give no sign of life in the database before another one marks its open "
+        "interceptions as interrupted. The same for all gateways on one database.",
+    ),
+    Setting(
         key="retention",
         kind=kinds.PERIOD,
         unit="seconds",

@@ -62,9 +62,17 @@ def read_duration(raw: object) -> float:
 
 def read_deadline(raw: object) -> float:
     """Seconds that somebody waits, so more than none and not for ever."""
-    seconds = read_duration(raw)
-    if not 0.01 <= seconds <= 60:
-        raise BadValue("that is too short" if seconds < 0.01 else "that is too long")
+    return _between(0.01, read_duration(raw), 60.0)
+
+
+def read_lease(raw: object) -> float:
+    """Seconds after which a silent process counts as dead: more than a pause of a busy machine."""
+    return _between(2.0, read_duration(raw), 600.0)
+
+
+def _between(least: float, seconds: float, most: float) -> float:
+    if not least <= seconds <= most:
+        raise BadValue("that is too short" if seconds < least else "that is too long")
     return seconds
 
 

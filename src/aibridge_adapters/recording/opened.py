@@ -32,7 +32,7 @@ class Policy:
 
     spools: bool = False
     """Whether new requests are let through while the database is away, with a file in its place."""
-    deadline: float = 1.0
+    deadline: float = 0.9
     """Longest wait for the database."""
     patience: float = 10.0
     """Longest wait of a running request for the spool file, before its answer is broken off."""

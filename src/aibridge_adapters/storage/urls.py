@@ -21,13 +21,16 @@ def scheme_of(url: str) -> str:
 
 
 def sqlite_path(url: str) -> str:
-    """The file that an SQLite URL names, or `:memory:`. Raises StorageConfigError."""
+    """The file that an SQLite URL names, or `:memory:`. Raises StorageConfigError.
+
+    Its message leaves the URL out: one that was mistyped may hold a password.
+    """
     rest = url.partition("://")[2]
     path = rest.removeprefix("/")
     if not rest.startswith("/") or not path:
-        raise StorageConfigError(f"{url!r} names no file; allowed are {ALLOWED}")
+        raise StorageConfigError(f"the database URL names no file after sqlite:///; allowed are {ALLOWED}")
     if "?" in path:
-        raise StorageConfigError(f"options after '?' are not supported in {url!r}; allowed are {ALLOWED}")
+        raise StorageConfigError(f"options after '?' are not supported by SQLite; allowed are {ALLOWED}")
     return path
 
 

@@ -21,6 +21,7 @@ EXAMPLES = {
     "recording.buffer": ("2MiB", 2**21),
     "recording.spool_size": ("2GiB", 2**31),
     "recording.identity_grace": ("12h", 43200.0),
+    "recording.lease": ("1m", 60.0),
     "retention": ("12w", 84 * 86400.0),
     "prompt_retention": ("24h", 86400.0),
     "record_content": ("none", "none"),
@@ -168,6 +169,12 @@ def test_a_folder_need_not_exist(load, problems, tmp_path):
 def test_a_deadline_is_neither_none_nor_for_ever(problems, text, why):
     """Zero doesn't mean "no limit" where somebody waits for an answer."""
     assert f"that is {why}" in problems({"AIBRIDGE_RECORDING_TIMEOUT": text})
+
+
+@pytest.mark.parametrize(("text", "why"), [("0", "too short"), ("1s", "too short"), ("11m", "too long")])
+def test_a_lease_outlasts_a_busy_moment(problems, text, why):
+    """Else a gateway that is only slow would be taken for dead."""
+    assert f"that is {why}" in problems({"AIBRIDGE_RECORDING_LEASE": text})
 
 
 def test_certificate_and_key_go_together(load, problems, tmp_path):

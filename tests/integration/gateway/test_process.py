@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from aibridge_adapters.clock import SystemClock
-from aibridge_adapters.compose import LEASE, gateway
-from aibridge_adapters.config import Settings
+from aibridge_adapters.compose import gateway
+from aibridge_adapters.config import RecordingSettings, Settings
 from aibridge_adapters.storage import open_storage
 from aibridge_core.records import Interception, InterceptionFilter, Page, Status
 from support.process import Served, served
@@ -32,7 +32,7 @@ class LaterClock(SystemClock):
     """Runs ahead by more than a lease, as if that time had passed since the others' last sign of life."""
 
     def now(self) -> datetime:
-        return super().now() + timedelta(seconds=LEASE + 1)
+        return super().now() + timedelta(seconds=RecordingSettings().lease + 1)
 
 
 class Paused:

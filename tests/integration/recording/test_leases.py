@@ -5,9 +5,12 @@ from datetime import datetime
 import pytest
 from attrs import define
 
-from aibridge_adapters.compose import LEASE, _lease_keeper
+from aibridge_adapters.config import RecordingSettings
+from aibridge_adapters.housekeeping import lease_keeper
 from aibridge_core.errors import StoreUnavailable
 from aibridge_core.testing.clock import FakeClock
+
+LEASE = RecordingSettings().lease
 
 pytestmark = pytest.mark.anyio
 
@@ -34,7 +37,7 @@ class WatchedLeases:
 async def test_after_an_outage_others_get_time_to_come_back():
     """Who could not renew its own lease for longer than one lasts, waits as long before it judges others."""
     leases, clock = WatchedLeases(), FakeClock()
-    keep = _lease_keeper(leases, clock, unless=lambda: False)
+    keep = lease_keeper(leases, clock, lease=LEASE, unless=lambda: False)
     await keep()
     assert leases.interruptions == 1
     leases.away = True
@@ -55,7 +58,7 @@ async def test_after_an_outage_others_get_time_to_come_back():
 async def test_what_a_dead_process_spooled_comes_first():
     """As long as its file is not in the database, nobody knows what it left open."""
     leases, adopting = WatchedLeases(), [True]
-    keep = _lease_keeper(leases, FakeClock(), unless=lambda: adopting[0])
+    keep = lease_keeper(leases, FakeClock(), lease=LEASE, unless=lambda: adopting[0])
     await keep()
     assert leases.interruptions == 0
     adopting[0] = False

@@ -43,7 +43,9 @@ def raw(path):
         ("sqlite://", "names no file"),
         ("sqlite:///", "names no file"),
         ("sqlite://aibridge.db", "names no file"),
+        ("sqlite://ann:hunter2@host/db", "names no file"),
         ("sqlite:///a.db?mode=ro", "options after '?'"),
+        ("sqlite:///ann@host/db?password=hunter2", "options after '?'"),
     ],
 )
 def test_urls_that_cannot_be_opened(url, says):
