@@ -32,6 +32,7 @@ from aibridge_adapters.storage import Limits, Storage, open_storage
 from aibridge_adapters.upstream.httpx_upstream import HttpxUpstream
 from aibridge_core.bridge import Bridge
 from aibridge_core.errors import StoreError
+from aibridge_core.observing import Observer, observers
 from aibridge_core.passthrough import Passthrough
 from aibridge_core.ports import Authenticator, Clock, Recorder, ToolServers, Upstream
 from aibridge_core.providers.registry import provider
@@ -70,8 +71,11 @@ async def gateway(
     upstream: Upstream | None = None,
     tools: ToolServers | None = None,
     clock: Clock | None = None,
+    observer: Observer | None = None,
 ) -> AsyncIterator[Gateway]:
     """Build a gateway from settings; each part can be replaced by your own implementation of its port.
+
+    An `observer` of yours watches beside those that the settings ask for.
 
     Raises what `open_storage` raises, StorageConfigError and StorageNotOpened with MigrationFailed below it;
     StoreUnavailable from a database that goes away right afterwards; SpoolNotOpened; ValueError for settings that
@@ -119,6 +123,7 @@ async def gateway(
             upstream=upstream,
             tools=tools,
             clock=clock,
+            observer=observers([observer] if observer else []),
         )
         for chore in chores:
             await chore()
@@ -173,6 +178,7 @@ def _app(
     upstream: Upstream,
     tools: ToolServers,
     clock: Clock,
+    observer: Observer,
 ) -> GatewayApp:
     codings = Codings()
     providers = [provider(name=p.name, type=p.type, base_url=p.base_url, keys=p.keys) for p in settings.providers]
@@ -187,6 +193,7 @@ def _app(
         max_body=settings.max_body,
         tools=tools,
         max_turns=settings.tools.max_turns,
+        observer=observer,
     )
     rest = rest_app(
         store=storage.store,
@@ -197,13 +204,14 @@ def _app(
     return GatewayApp(
         router=Router(providers),
         bridge=bridge,
-        passthrough=Passthrough(upstream=upstream, codings=codings),
+        passthrough=Passthrough(upstream=upstream, codings=codings, observer=observer),
         authenticator=authenticator,
         rest=rest,
         rest_roots=frozenset(REST_ROOTS),
         clock=clock,
         new_id=new_id,
         ready=_readiness(storage, recording, settings.recording.timeout),
+        observer=observer,
         allow_byok=settings.allow_byok,
         max_body=settings.max_body,
         keep_alive_interval=settings.keep_alive_interval,

@@ -12,12 +12,13 @@ from aibridge_core.clients import Signals, classify
 from aibridge_core.dialects.api import Interceptor
 from aibridge_core.errors import BridgeError, MalformedRequest, RequestTooLarge, UnsupportedCoding
 from aibridge_core.headers import accepted_codings, for_upstream
+from aibridge_core.observing import UNWATCHED, Observer, Phase, Watch
 from aibridge_core.ports import Clock, ContentCodings, NewId, Recorder, Reply, ToolServers, Upstream
 from aibridge_core.records import InterceptionStart, Status
 from aibridge_core.relay import RelayLoop, ToolLoop
 from aibridge_core.routing import Match
 from aibridge_core.sessions import session_id
-from aibridge_core.tools import NoToolServers
+from aibridge_core.tools import NoToolServers, Toolbox
 from aibridge_core.trail import Trail
 from aibridge_core.wire import ClientRequest, Headers, UpstreamRequest, header
 
@@ -65,6 +66,7 @@ class Bridge:
         max_body: int,
         tools: ToolServers | None = None,
         max_turns: int = 16,
+        observer: Observer = UNWATCHED,
     ) -> None:
         self._upstream = upstream
         self._recorder = recorder
@@ -74,22 +76,34 @@ class Bridge:
         self._max_body = max_body
         self._tools = tools or NoToolServers()
         self._max_turns = max_turns
+        self._observer = observer
 
     async def handle(self, match: Match, request: ClientRequest, caller: Caller, reply: Reply) -> None:
         """Serve one request. Raises a BridgeError as long as the answer has not begun."""
-        plain = self._decoded(request)
-        interceptor = match.dialect.intercept(plain, await self._tools.toolbox(caller.actor))
-        credential = match.provider.credential(request.headers, own=caller.own_credential, gateway_token=caller.token)
-        start = self._start(match, request, caller.actor, interceptor, credential)
-        outgoing = self._outgoing(match, request, interceptor, credential, edited=interceptor.request.body != plain)
-        # An answer may last for minutes: what it was asked with is let go as soon as it is sent.
-        interceptor.request = evolve(interceptor.request, body=b"")
-        del request, plain
-        await self._recorder.begin(start)
-        trail = Trail(start, recorder=self._recorder, clock=self._clock, new_id=self._new_id)
+        watch = self._observer.bridged(match, request, caller.actor)
+        with watch:
+            exchange = self._handle(match, request, caller, reply, watch)
+            del request
+            await exchange
+
+    async def _handle(self, match: Match, request: ClientRequest, caller: Caller, reply: Reply, watch: Watch) -> None:
+        with watch.during(Phase.FIND_TOOLS):
+            toolbox = await self._tools.toolbox(caller.actor)
+        with watch.during(Phase.INTERCEPT):
+            interceptor, start, outgoing = self._intercept(match, request, caller, toolbox)
+        del request
+        watch.started(start)
+        with watch.during(Phase.BEGIN):
+            await self._recorder.begin(start)
+        trail = Trail(start, recorder=self._recorder, clock=self._clock, new_id=self._new_id, watch=watch)
         tools = ToolLoop(servers=self._tools, actor=caller.actor, max_turns=self._max_turns)
-        loop = RelayLoop(interceptor, trail, reply, request=outgoing, codings=self._codings, tools=tools)
+        loop = RelayLoop(interceptor, trail, reply, request=outgoing, codings=self._codings, tools=tools, watch=watch)
         del outgoing
+        with watch.during(Phase.PROCESS):
+            await self._process(loop, trail, interceptor, reply)
+
+    async def _process(self, loop: RelayLoop, trail: Trail, interceptor: Interceptor, reply: Reply) -> None:
+        """From the upstream call to the outcome."""
         try:
             await loop.run(self._upstream)
         except BridgeError as error:
@@ -99,6 +113,18 @@ class Bridge:
             loop.break_off()
             await trail.close(interceptor, Status.CANCELLED if reply.client_gone else Status.INTERRUPTED)
             raise
+
+    def _intercept(
+        self, match: Match, request: ClientRequest, caller: Caller, toolbox: Toolbox
+    ) -> tuple[Interceptor, InterceptionStart, UpstreamRequest]:
+        """Read a request. What it was asked with is in the last one only: an answer may last for minutes."""
+        plain = self._decoded(request)
+        interceptor = match.dialect.intercept(plain, toolbox)
+        credential = match.provider.credential(request.headers, own=caller.own_credential, gateway_token=caller.token)
+        start = self._start(match, request, caller.actor, interceptor, credential)
+        outgoing = self._outgoing(match, request, interceptor, credential, edited=interceptor.request.body != plain)
+        interceptor.request = evolve(interceptor.request, body=b"")
+        return interceptor, start, outgoing
 
     async def _break_off(
         self, loop: RelayLoop, trail: Trail, interceptor: Interceptor, reply: Reply, error: BridgeError

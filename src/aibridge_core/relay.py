@@ -13,10 +13,11 @@ from aibridge_core.dialects.api import CallTools, Interceptor, Observed, Refused
 from aibridge_core.encoded import EncodedAnswer, Undecodable
 from aibridge_core.errors import TurnLimitReached, UpstreamRefused
 from aibridge_core.headers import for_client
-from aibridge_core.ports import ContentCodings, Reply, ToolServers, Upstream, UpstreamAnswer
+from aibridge_core.observing import UNWATCHED, Phase, UpstreamWatch, Watch
+from aibridge_core.ports import ContentCodings, Reply, ToolServers, Upstream, UpstreamAnswer, UpstreamExchange
 from aibridge_core.tools import ToolCall, ToolResult, usage_of
 from aibridge_core.trail import Trail
-from aibridge_core.wire import AnswerHead, UpstreamRequest, header
+from aibridge_core.wire import AnswerHead, UpstreamRequest, header, with_headers
 
 
 class Answering(Protocol):
@@ -48,6 +49,7 @@ class RelayLoop:
         request: UpstreamRequest,
         codings: ContentCodings,
         tools: ToolLoop,
+        watch: Watch = UNWATCHED,
     ) -> None:
         self._interceptor = interceptor
         self._trail = trail
@@ -55,6 +57,7 @@ class RelayLoop:
         self._request = request
         self._codings = codings
         self._tools = tools
+        self._watch = watch
         self._answering: Answering = interceptor
         self._head: AnswerHead | None = None
         self._calls: Sequence[ToolCall] = ()
@@ -86,16 +89,25 @@ class RelayLoop:
 
     async def _turn(self, upstream: Upstream) -> None:
         self._calls = ()
-        exchange = upstream.open(self._request)
-        self._request = evolve(self._request, body=b"")  # not needed for as long as the answer may last
+        watched = self._watch.upstream(self._request)
+        with watched:
+            exchange = upstream.open(with_headers(self._request, watched.headers))
+            self._request = evolve(self._request, body=b"")  # not needed for as long as the answer may last
+            await self._relay(exchange, watched)
+
+    async def _relay(self, exchange: UpstreamExchange, watched: UpstreamWatch) -> None:
         async with exchange as answer:
+            watched.answered(answer.head)
             self._begin(answer.head)
             if self._reply.started and not self._interceptor.streams:
                 await self._refused(answer)
             if self._interceptor.streams:
                 await self._start()
-            feed, send = self._answering.feed, self._reply.send
+            feed, send, fresh = self._answering.feed, self._reply.send, True
             async for chunk in answer.chunks():
+                if fresh:
+                    fresh = False
+                    watched.flowing()
                 for step in feed(chunk):
                     if type(step) is Relay and not step.last and not self._head:
                         await send(step.data)
@@ -129,7 +141,8 @@ class RelayLoop:
     async def _run_tools(self) -> Sequence[ToolResult]:
         await self._trail.flush(self._interceptor)
         try:
-            results = await self._tools.servers.call(self._tools.actor, self._calls)
+            with self._watch.during(Phase.CALL_TOOLS):
+                results = await self._tools.servers.call(self._tools.actor, self._calls)
         except BaseException:
             self._observe([ToolResult(call=call, error="cancelled") for call in self._calls])
             raise
@@ -159,6 +172,7 @@ class RelayLoop:
         """Send the head: of a stream at once, of anything else with its first bytes."""
         if self._head:
             head, self._head = self._head, None
+            self._watch.answering(head.status)
             pings = self._interceptor.streams and not (
                 isinstance(self._answering, EncodedAnswer) and not self._interceptor.edits_answers
             )

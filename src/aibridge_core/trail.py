@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from aibridge_core.dialects.api import Failed, Interceptor, Observed, Relay, Step
 from aibridge_core.errors import BridgeError
+from aibridge_core.observing import UNWATCHED, Phase, Watch
 from aibridge_core.ports import Clock, NewId, Recorder
 from aibridge_core.records import (
     MAX_ERROR_MESSAGE,
@@ -23,11 +24,14 @@ from aibridge_core.records import (
 class Trail:
     """The open end of one interception. It is closed once; whatever comes later changes nothing."""
 
-    def __init__(self, start: InterceptionStart, *, recorder: Recorder, clock: Clock, new_id: NewId) -> None:
+    def __init__(
+        self, start: InterceptionStart, *, recorder: Recorder, clock: Clock, new_id: NewId, watch: Watch = UNWATCHED
+    ) -> None:
         self._id = start.id
         self._recorder = recorder
         self._clock = clock
         self._new_id = new_id
+        self._watch = watch
         self._facts: list[Fact] = []
         self._failure: Failed | None = None
         self._prompted = False
@@ -38,7 +42,7 @@ class Trail:
         relayed = []
         for step in steps:
             if isinstance(step, Observed):
-                self._facts.append(step.fact)
+                self._take(step.fact)
             elif isinstance(step, Failed):
                 self.fail(step)
             elif isinstance(step, Relay):
@@ -49,7 +53,13 @@ class Trail:
         """Remember why the interception failed; the first reason counts."""
         if isinstance(failure, BridgeError):
             failure = Failed(failure.error_type, failure.message)
-        self._failure = self._failure or failure
+        if not self._failure:
+            self._failure = failure
+            self._watch.failed(failure)
+
+    def _take(self, fact: Fact) -> None:
+        self._facts.append(fact)
+        self._watch.observed(fact)
 
     @property
     def failure(self) -> str:
@@ -69,21 +79,29 @@ class Trail:
         except Exception:
             raise
         except BaseException:  # cancelled: the records are in the recorder's hands, and nobody comes back for the end
-            await self._recorder.end(self._ended(status))
+            await self._end(status)
             raise
-        await self._recorder.end(self._ended(status))
+        await self._end(status)
 
     async def flush(self, interceptor: Interceptor) -> None:
         """Write the facts so far; the exchange goes on. Raises RecordingFailed."""
         now = self._clock.now()
         prompt = interceptor.request.prompt
         if prompt is not None and not self._prompted:
-            self._facts.insert(0, PromptUsage(response_id=interceptor.response_id, prompt=prompt))
+            said = PromptUsage(response_id=interceptor.response_id, prompt=prompt)
+            self._facts.insert(0, said)
+            self._watch.observed(said)
         self._prompted = True
         facts, self._facts = self._facts, []
         records = [Record(id=self._new_id(), interception_id=self._id, created_at=now, fact=fact) for fact in facts]
         if records:
             await self._recorder.record(records)
+
+    async def _end(self, status: Status | None) -> None:
+        ended = self._ended(status)
+        self._watch.ended(ended)
+        with self._watch.during(Phase.END):
+            await self._recorder.end(ended)
 
     def _ended(self, status: Status | None) -> InterceptionEnded:
         failure = self._failure

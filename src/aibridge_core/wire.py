@@ -4,7 +4,7 @@ Belongs here: values for requests and answers on both sides. Never: a connection
 their order and repetitions are kept.
 """
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -42,6 +42,14 @@ class UpstreamRequest:
     body: bytes = field(default=b"", repr=False)
     streaming: bool = False
     """Whether a stream is asked for: streams have no total timeout."""
+
+
+def with_headers(request: UpstreamRequest, headers: Headers) -> UpstreamRequest:
+    """The request with these headers in place of its own of the same names."""
+    if not headers:
+        return request
+    names = {name for name, _ in headers}
+    return evolve(request, headers=(*(kept for kept in request.headers if kept[0] not in names), *headers))
 
 
 @frozen(kw_only=True)

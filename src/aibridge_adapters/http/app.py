@@ -19,6 +19,7 @@ from aibridge_adapters.http.tokens import authenticate
 from aibridge_core.bridge import Bridge
 from aibridge_core.dialects.api import Dialect
 from aibridge_core.errors import BridgeError, InternalError, ShuttingDown, UpgradeRefused
+from aibridge_core.observing import UNWATCHED, Observer
 from aibridge_core.passthrough import Passthrough
 from aibridge_core.ports import Authenticator, Clock, NewId
 from aibridge_core.providers.api import Mode
@@ -48,6 +49,7 @@ class GatewayApp:
     clock: Clock
     new_id: NewId
     ready: Callable[[], Awaitable[bool]]
+    observer: Observer = UNWATCHED
     allow_byok: bool = True
     max_body: int = 32 * 1024 * 1024
     keep_alive_interval: float = 10.0
@@ -83,6 +85,7 @@ class GatewayApp:
             try:
                 await self._exchange(scope, path, receive, reply)
             except BridgeError as error:
+                self.observer.refused(path, error)
                 await _refuse(reply, self.router.dialect(path), error)
             except ClientLeft:
                 _log.debug("client left before its request was complete", extra={"path": path})
