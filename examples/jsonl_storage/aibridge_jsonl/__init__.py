@@ -44,6 +44,7 @@ async def _open(path: Path, clock: Clock, owner: str) -> AsyncIterator[Storage]:
             leases=JsonlLeases(database, notes, owner),
             retention=JsonlRetention(database, Note(notes / "purge"), owner),
             identity=bundled.identity,
+            tool_credentials=bundled.tool_credentials,
         )
 
 

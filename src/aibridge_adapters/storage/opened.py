@@ -4,6 +4,7 @@ from attrs import frozen
 
 from aibridge_core.identity import IdentityStore
 from aibridge_core.ports import InterceptionStore, Leases, Recorder, Retention
+from aibridge_core.tool_credentials import ToolCredentials
 
 
 @frozen(kw_only=True)
@@ -16,3 +17,5 @@ class Storage:
     identity: IdentityStore
     retention: Retention | None = None
     """None: this storage removes nothing, and keeps everything for ever."""
+    tool_credentials: ToolCredentials | None = None
+    """None: this storage keeps no credentials of users for MCP servers."""

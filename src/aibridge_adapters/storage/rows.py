@@ -23,6 +23,7 @@ from aibridge_core.records import (
     TokenUsage,
     ToolUsage,
 )
+from aibridge_core.tool_credentials import ToolCredential
 
 Row = tuple[Any, ...]
 
@@ -121,6 +122,40 @@ def _start_of(row: Row) -> InterceptionStart:
         started_at=moment_of(row[16]),
         metadata=_mapping(row[17]),
     )
+
+
+CREDENTIAL_COLUMNS = (
+    "user_id", "server", "id", "sealed", "created_at", "expires_at", "renewable", "claimed_until", "revision",
+)  # fmt: skip
+"""What is kept of a sealed credential, in the order of `credential_row`."""
+
+
+def credential_row(credential: ToolCredential) -> Row:
+    """In the order of CREDENTIAL_COLUMNS."""
+    return (
+        credential.user_id, credential.server, credential.id, credential.sealed, micros(credential.created_at),
+        _maybe_micros(credential.expires_at), credential.renewable, _maybe_micros(credential.claimed_until),
+        credential.revision,
+    )  # fmt: skip
+
+
+def credential_of(row: Row) -> ToolCredential:
+    """From CREDENTIAL_COLUMNS."""
+    return ToolCredential(
+        user_id=row[0],
+        server=row[1],
+        id=row[2],
+        sealed=bytes(row[3]),
+        created_at=moment_of(row[4]),
+        expires_at=maybe_moment_of(row[5]),
+        renewable=bool(row[6]),
+        claimed_until=maybe_moment_of(row[7]),
+        revision=row[8],
+    )
+
+
+def _maybe_micros(moment: datetime | None) -> int | None:
+    return None if moment is None else micros(moment)
 
 
 @frozen(kw_only=True)

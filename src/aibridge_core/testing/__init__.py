@@ -6,4 +6,6 @@ Belongs here: what runs in a test process. Never: anything that a gateway needs 
 import sys
 
 if "pytest" in sys.modules:  # so that a failing contract shows both sides of an assertion, as a test file does
-    sys.modules["pytest"].register_assert_rewrite(__name__ + ".contract", __name__ + ".identity_contract")
+    sys.modules["pytest"].register_assert_rewrite(
+        *(f"{__name__}.{module}" for module in ("contract", "identity_contract", "tool_credentials_contract"))
+    )

@@ -25,7 +25,9 @@ from aibridge_core.records import (
 )
 from aibridge_core.testing.memory_identity import MemoryIdentityStore
 from aibridge_core.testing.memory_retention import MemoryRetention
+from aibridge_core.testing.memory_tool_credentials import MemoryToolCredentials
 from aibridge_core.text import storable
+from aibridge_core.tool_credentials import ToolCredential
 
 
 @define
@@ -43,6 +45,8 @@ class MemoryDatabase:
     """Which process may purge, and until when."""
     users: dict[str, User] = Factory(dict)
     tokens: dict[str, ApiToken] = Factory(dict)
+    tool_credentials: dict[tuple[str, str], ToolCredential] = Factory(dict)
+    """By user and server."""
 
     def whole(self, interception: Interception) -> Interception:
         """The interception with its records in order."""
@@ -222,10 +226,19 @@ class MemoryStorage:
     )
     identity: MemoryIdentityStore = field(
         init=False,
-        default=Factory(lambda self: MemoryIdentityStore(self.database.users, self.database.tokens), takes_self=True),
+        default=Factory(
+            lambda self: MemoryIdentityStore(self.database.users, self.database.tokens, self.database.tool_credentials),
+            takes_self=True,
+        ),
     )
     retention: MemoryRetention = field(
         init=False, default=Factory(lambda self: MemoryRetention(self.database, self.owner), takes_self=True)
+    )
+    tool_credentials: MemoryToolCredentials = field(
+        init=False,
+        default=Factory(
+            lambda self: MemoryToolCredentials(self.database.users, self.database.tool_credentials), takes_self=True
+        ),
     )
 
 

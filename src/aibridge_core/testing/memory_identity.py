@@ -10,6 +10,7 @@ import attrs
 from attrs import Factory, frozen
 
 from aibridge_core.identity import AlreadyExists, ApiToken, NotFound, User
+from aibridge_core.tool_credentials import ToolCredential
 
 
 @frozen
@@ -18,6 +19,8 @@ class MemoryIdentityStore:
 
     _users: dict[str, User] = Factory(dict)
     _tokens: dict[str, ApiToken] = Factory(dict)
+    _credentials: dict[tuple[str, str], ToolCredential] = Factory(dict)
+    """For MCP servers; they go with their user."""
 
     async def add_user(self, user: User) -> None:
         """Raises AlreadyExists."""
@@ -38,6 +41,8 @@ class MemoryIdentityStore:
         del self._users[user_id]
         for token in [token for token in self._tokens.values() if token.user_id == user_id]:
             del self._tokens[token.id]
+        for place in [place for place in self._credentials if place[0] == user_id]:
+            del self._credentials[place]
 
     async def find_user(self, text: str) -> User | None:
         """By id, else by username."""

@@ -15,6 +15,7 @@ as a killed process or a full disk, is yours to test; docs/how-to/add-a-storage-
 |---|---|
 | keeps interceptions and users | `StorageContract` |
 | can also remove what it kept: it has the attribute `retention` | `StorageContract, RetentionContract` |
+| can also keep users' credentials for MCP servers: it has `tool_credentials` | `..., ToolCredentialsContract` |
 | leaves users to another | `InterceptionStorageContract` |
 | keeps users only | `IdentityContract`, from `identity_contract`, with the rest of a `MemoryStorage` beside yours |
 | can't hold U+0000 in a text | any; it says in `nul_reads_as` what it keeps instead |
@@ -37,6 +38,7 @@ from aibridge_core.testing.contract.recording import RecordingContract
 from aibridge_core.testing.contract.retention import RetentionContract
 from aibridge_core.testing.contract.threads import ThreadContract
 from aibridge_core.testing.identity_contract import IdentityContract
+from aibridge_core.testing.tool_credentials_contract import ToolCredentialsContract
 
 __all__ = [
     "ContractBase",
@@ -46,6 +48,7 @@ __all__ = [
     "RetentionContract",
     "StorageContract",
     "StorageUnderTest",
+    "ToolCredentialsContract",
 ]
 
 

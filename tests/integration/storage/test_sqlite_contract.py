@@ -4,10 +4,15 @@ import pytest
 
 from aibridge_adapters.storage import open_storage
 from aibridge_core.testing.clock import FakeClock
-from aibridge_core.testing.storage_contract import OpenStorage, RetentionContract, StorageContract
+from aibridge_core.testing.storage_contract import (
+    OpenStorage,
+    RetentionContract,
+    StorageContract,
+    ToolCredentialsContract,
+)
 
 
-class TestSqliteStorage(StorageContract, RetentionContract):
+class TestSqliteStorage(StorageContract, RetentionContract, ToolCredentialsContract):
     """A database file, opened as a gateway opens it."""
 
     @pytest.fixture

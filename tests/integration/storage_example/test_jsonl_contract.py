@@ -6,10 +6,15 @@ import pytest
 from aibridge_jsonl import open_storage
 
 from aibridge_core.testing.clock import FakeClock
-from aibridge_core.testing.storage_contract import OpenStorage, RetentionContract, StorageContract
+from aibridge_core.testing.storage_contract import (
+    OpenStorage,
+    RetentionContract,
+    StorageContract,
+    ToolCredentialsContract,
+)
 
 
-class TestJsonlStorage(StorageContract, RetentionContract):
+class TestJsonlStorage(StorageContract, RetentionContract, ToolCredentialsContract):
     """A file of JSON lines, opened as a gateway opens it."""
 
     @pytest.fixture

@@ -5,10 +5,15 @@ from contextlib import asynccontextmanager
 import pytest
 
 from aibridge_core.testing.memory import MemoryDatabase, MemoryStorage
-from aibridge_core.testing.storage_contract import OpenStorage, RetentionContract, StorageContract
+from aibridge_core.testing.storage_contract import (
+    OpenStorage,
+    RetentionContract,
+    StorageContract,
+    ToolCredentialsContract,
+)
 
 
-class TestMemoryStorage(StorageContract, RetentionContract):
+class TestMemoryStorage(StorageContract, RetentionContract, ToolCredentialsContract):
     """Nothing but a dictionary, and the whole contract."""
 
     @pytest.fixture

@@ -11,13 +11,13 @@ pytest_plugins = ["pytester"]
 
 SUITES = """
 import pytest
-from aibridge_core.testing.storage_contract import RetentionContract, StorageContract
+from aibridge_core.testing.storage_contract import RetentionContract, StorageContract, ToolCredentialsContract
 from unit.testing.mutants import MUTANTS
 from unit.testing.mutants.mutant import Mutant
 
 
 def suite(mutant):
-    class Suite(StorageContract, RetentionContract):
+    class Suite(StorageContract, RetentionContract, ToolCredentialsContract):
         @pytest.fixture
         def open_storage(self):
             return mutant.opener()
@@ -73,4 +73,5 @@ def parts(mutant: Mutant) -> Sequence[object]:
         mutant.leases,
         mutant.identity,
         mutant.retention,
+        mutant.tool_credentials,
     )

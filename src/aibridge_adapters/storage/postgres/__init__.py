@@ -21,6 +21,7 @@ from aibridge_adapters.storage.postgres.recorder import PostgresRecorder
 from aibridge_adapters.storage.postgres.retention import PostgresRetention
 from aibridge_adapters.storage.postgres.schema import ledger, migrate, shipped_migrations
 from aibridge_adapters.storage.postgres.store import PostgresInterceptionStore
+from aibridge_adapters.storage.postgres.tool_credentials import PostgresToolCredentials
 from aibridge_adapters.storage.postgres.writer import Writer
 from aibridge_adapters.storage.rows import micros
 from aibridge_core.ports import Clock
@@ -52,6 +53,7 @@ async def _open(where: Address, clock: Clock, owner: str, limits: Limits) -> Asy
             leases=PostgresLeases(pool, owner, clock),
             identity=PostgresIdentityStore(pool),
             retention=PostgresRetention(pool, owner, clock),
+            tool_credentials=PostgresToolCredentials(pool),
         )
     finally:
         await writer.close()

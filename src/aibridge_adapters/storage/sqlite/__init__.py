@@ -25,6 +25,7 @@ from aibridge_adapters.storage.sqlite.recorder import SqliteRecorder
 from aibridge_adapters.storage.sqlite.retention import SqliteRetention
 from aibridge_adapters.storage.sqlite.schema import ledger, migrate, shipped_migrations
 from aibridge_adapters.storage.sqlite.store import SqliteInterceptionStore
+from aibridge_adapters.storage.sqlite.tool_credentials import SqliteToolCredentials
 from aibridge_adapters.storage.sqlite.writer import Writer
 from aibridge_core.ports import Clock
 
@@ -60,6 +61,7 @@ async def _open(file: Path, clock: Clock, owner: str) -> AsyncIterator[Storage]:
             leases=SqliteLeases(writer, owner),
             identity=SqliteIdentityStore(writer, readers),
             retention=SqliteRetention(writer, readers, Checkpoints(file), owner),
+            tool_credentials=SqliteToolCredentials(writer, readers),
         )
     finally:
         readers.close()

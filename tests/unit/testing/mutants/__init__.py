@@ -4,7 +4,16 @@ Belongs here: mistakes that a real adapter could make, by the part of the contra
 no test in one process could see, such as a write that is lost when the power fails.
 """
 
-from unit.testing.mutants import contents, identity, leases, listing, recording, retention, threads
+from unit.testing.mutants import (
+    contents,
+    identity,
+    leases,
+    listing,
+    recording,
+    retention,
+    threads,
+    tool_credentials,
+)
 from unit.testing.mutants.mutant import Mutant
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -15,4 +24,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *leases.MUTANTS,
     *retention.MUTANTS,
     *identity.MUTANTS,
+    *tool_credentials.MUTANTS,
 )

@@ -50,6 +50,13 @@ class TokensOfNobody(MemoryIdentityStore):
         self._tokens[token.id] = token
 
 
+class CredentialsOutliveTheirUser(MemoryIdentityStore):
+    async def remove_user(self, user_id: str) -> None:
+        credentials = dict(self._credentials)
+        await super().remove_user(user_id)
+        self._credentials.update(credentials)
+
+
 MUTANTS = (
     Mutant(mistake="names are not unique", identity=NamesAreForEverybody, caught_by="test_usernames_are_unique"),
     Mutant(mistake="names race", identity=NamesRace, caught_by="test_one_of_many_gets_the_name"),
@@ -57,6 +64,11 @@ MUTANTS = (
     Mutant(mistake="names ignore case", identity=NamesIgnoreCase, caught_by="test_unknown_users"),
     Mutant(
         mistake="tokens outlive users", identity=TokensOutliveTheirUser, caught_by="test_users_go_with_their_tokens"
+    ),
+    Mutant(
+        mistake="credentials outlive their user",
+        identity=CredentialsOutliveTheirUser,
+        caught_by="test_credentials_go_with_their_user",
     ),
     Mutant(mistake="the last use goes back", identity=LastUseGoesBack, caught_by="test_the_last_use_is_noted"),
     Mutant(mistake="tokens of nobody", identity=TokensOfNobody, caught_by="test_token_names_are_unique_for_a_user"),

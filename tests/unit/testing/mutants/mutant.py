@@ -8,6 +8,7 @@ from attrs import frozen
 from aibridge_core.testing.memory import MemoryDatabase, MemoryInterceptionStore, MemoryLeases, MemoryRecorder
 from aibridge_core.testing.memory_identity import MemoryIdentityStore
 from aibridge_core.testing.memory_retention import MemoryRetention
+from aibridge_core.testing.memory_tool_credentials import MemoryToolCredentials
 
 
 @frozen(kw_only=True)
@@ -19,6 +20,7 @@ class Opened:
     leases: MemoryLeases
     identity: MemoryIdentityStore
     retention: MemoryRetention
+    tool_credentials: MemoryToolCredentials
 
 
 Opener = Callable[[str], AbstractAsyncContextManager[Opened]]
@@ -37,6 +39,7 @@ class Mutant:
     leases: type[MemoryLeases] = MemoryLeases
     identity: type[MemoryIdentityStore] = MemoryIdentityStore
     retention: type[MemoryRetention] = MemoryRetention
+    tool_credentials: type[MemoryToolCredentials] = MemoryToolCredentials
 
     def opener(self) -> Opener:
         """For the fixture `open_storage`."""
@@ -54,6 +57,7 @@ class Mutant:
             recorder=self.recorder(database, owner),
             store=self.store(database),
             leases=self.leases(database, owner),
-            identity=self.identity(database.users, database.tokens),
+            identity=self.identity(database.users, database.tokens, database.tool_credentials),
             retention=self.retention(database, owner),
+            tool_credentials=self.tool_credentials(database.users, database.tool_credentials),
         )
