@@ -3,17 +3,18 @@
 Belongs here: attempts, pauses between them, and what an attempt says about the database. Never: where things wait.
 
 An interception that is refused while others are taken must not keep them from being written for ever: after `STRIKES`
-such failures it gets out of the way. What shows that the database lives is never the refused value itself.
+such failures it gets out of the way. What shows that the database lives is never the refused value itself. Where only
+a probe shows it, the failures have to go on for a while: just after an outage, or beside a locked table, a probe may
+pass some seconds before anything else does.
 """
 
 import asyncio
 import logging
 import random
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import anyio
-from attrs import frozen
+from attrs import define, frozen
 
 from aibridge_adapters.recording.backlog import Source
 from aibridge_adapters.recording.outage import described
@@ -27,7 +28,7 @@ Probe = Callable[[], Awaitable[object]]
 """Writes something harmless to the same database, or raises."""
 
 STRIKES = 3
-"""After so many failures on a living database an interception is stuck."""
+"""After so many failures on a living database an interception is stuck; see `Pauses.doubt`."""
 MANY, FEW = 256, 8
 """Interceptions in one attempt; few while the database is lost, so that attempts don't pile up in its queue."""
 LONGEST, LONGEST_LOST = 60.0, 10.0
@@ -43,11 +44,23 @@ class Pauses:
     """Longest while the database is lost."""
     stuck: float = 60.0
     """Longest while it lives."""
+    doubt: float = 5.0
+    """How long a probe may pass while nothing at hand is taken, before that counts as the fault of what is at hand."""
 
     def after(self, failures: int, *, lost: bool) -> float:
         """The next pause."""
         full = min(self.first * 2.0 ** min(failures - 1, 20), self.lost if lost else self.stuck)
         return full * random.uniform(0.5, 1.0)  # noqa: S311 - no secret depends on it
+
+
+@define
+class _Strikes:
+    """Failures of one interception since the database lives."""
+
+    since: float
+    """In seconds, of the event loop."""
+    count: int = 0
+    others_taken: bool = False
 
 
 class CatchingUp:
@@ -74,7 +87,7 @@ class CatchingUp:
         self._timeout = timeout
         self._probe = probe
         self._pauses = pauses or Pauses()
-        self._strikes: Counter[str] = Counter()
+        self._strikes: dict[str, _Strikes] = {}
         self._failures = 0
         self._taken = 0
         self._turn = 0
@@ -139,10 +152,11 @@ class CatchingUp:
             self._outage.find()
         elif failed and (self._probe or source.gating or _late(failed)):
             self._outage.lose(next(iter(failed.values())))
+            self._strikes.clear()
         written = [parcel for parcel in batch if parcel.id not in failed]
         for parcel in written:
             self._strikes.pop(parcel.id, None)
-        stuck = [parcel for parcel in batch if parcel.id in failed and alive and self._strike(parcel, failed)]
+        stuck = self._stuck(batch, failed, others_taken=self._taken > taken_before) if alive else []
         if stuck:
             what = {"interceptions": len(stuck), "first": stuck[0].id, "reason": described(failed[stuck[0].id])}
             _log.error("the database does not take everything; the rest is written without it", extra=what)
@@ -182,15 +196,24 @@ class CatchingUp:
             return False
         return True
 
-    def _strike(self, parcel: Parcel, failed: Mapping[str, Exception]) -> bool:
-        """Whether it has failed too often. Being slow is no failure."""
-        if isinstance(failed[parcel.id], TimeoutError):
-            return False
-        self._strikes[parcel.id] += 1
-        if self._strikes[parcel.id] < STRIKES:
-            return False
-        del self._strikes[parcel.id]
-        return True
+    def _stuck(
+        self, batch: Sequence[Parcel], failed: Mapping[str, Exception], *, others_taken: bool
+    ) -> Sequence[Parcel]:
+        """Those that have failed too often. Being slow is no failure."""
+        refused = [
+            parcel for parcel in batch if parcel.id in failed and not isinstance(failed[parcel.id], TimeoutError)
+        ]
+        stuck = [parcel for parcel in refused if self._is_out(parcel.id, others_taken=others_taken)]
+        for parcel in stuck:
+            del self._strikes[parcel.id]
+        return stuck
+
+    def _is_out(self, interception_id: str, *, others_taken: bool) -> bool:
+        now = asyncio.get_running_loop().time()
+        strikes = self._strikes.setdefault(interception_id, _Strikes(now))
+        strikes.count += 1
+        strikes.others_taken = strikes.others_taken or others_taken
+        return strikes.count >= STRIKES and (strikes.others_taken or now - strikes.since >= self._pauses.doubt)
 
     async def _pause(self) -> None:
         self._urgent.clear()

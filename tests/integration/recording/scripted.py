@@ -23,7 +23,7 @@ from aibridge_core.testing.samples import FACTS, Samples
 
 DEADLINE = 0.05
 """Seconds; what tests wait for a database that hangs. Where a real disk is involved, more."""
-QUICK = Pauses(first=0.001, lost=0.002, stuck=0.002)
+QUICK = Pauses(first=0.001, lost=0.002, stuck=0.002, doubt=0.01)
 DATABASE = "sqlite:////tests.db"
 
 Operation = Callable[[], Any]

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 import anyio
 import pytest
-from attrs import Factory, define
+from attrs import Factory, define, evolve
 
 from aibridge_adapters.recording.backlog import Buffer, LooseEnds
 from aibridge_adapters.recording.catching_up import FEW, MANY, CatchingUp, Pauses
@@ -46,6 +46,7 @@ class Set:
     database: ScriptedDatabase
     outage: Outage
     tally: Tally
+    standby: Standby
     catching_up: CatchingUp
 
 
@@ -58,7 +59,7 @@ def parts() -> Set:
     buffer = Buffer(limit=10**6, loose=loose, tally=tally)
     standby = Standby(backlog=buffer, loose=loose, outage=outage, tally=tally)
     catching_up = CatchingUp(database, standby, timeout=DEADLINE, probe=database.probe, pauses=QUICK)
-    return Set(database, outage, tally, catching_up)
+    return Set(database, outage, tally, standby, catching_up)
 
 
 def parcels(count: int) -> list[Parcel]:
@@ -109,6 +110,25 @@ async def test_a_living_database_that_refuses_one_of_many(parts):
     assert source.stuck == [poison]
     assert parts.database.calls.count(f"begin {poison.id}") == 3
     assert parts.database.calls.count("probe") == 2
+
+
+async def test_a_probe_alone_is_not_believed_at_once(parts):
+    """A database that answers the probe but takes nothing at hand may only have come back: that is given time."""
+    source = Listed(parcels(10))
+    parts.database.refused |= {parcel.id for parcel in source.parcels}
+    patient = evolve(QUICK, doubt=60.0)
+    catching_up = CatchingUp(
+        parts.database, parts.standby, timeout=DEADLINE, probe=parts.database.probe, pauses=patient
+    )
+    catching_up.add(source)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(catching_up.run)
+        await until(lambda: parts.tally.counters.retried > 100)
+        assert not parts.outage.lost
+        parts.database.refused.clear()
+        await until(lambda: not source.waiting)
+        tasks.cancel_scope.cancel()
+    assert (source.stuck, parts.tally.counters.replayed) == ([], 10)
 
 
 async def test_a_lost_database_makes_nothing_stuck(parts):
