@@ -14,8 +14,8 @@ from attrs import asdict, frozen
 
 from aibridge_adapters.clock import SystemClock, new_id
 from aibridge_adapters.codings import Codings
-from aibridge_adapters.config import Settings, default_database_url, default_spool_dir, sqlite_file
-from aibridge_adapters.config_sources.addresses import without_credentials
+from aibridge_adapters.compose_recording import recording_of, spool_folder
+from aibridge_adapters.config import Settings, default_database_url
 from aibridge_adapters.content_policy import with_policy
 from aibridge_adapters.housekeeping import Chore, heartbeat, lease_keeper, once
 from aibridge_adapters.http.app import GatewayApp
@@ -26,7 +26,7 @@ from aibridge_adapters.identity.bootstrap import ensure_bootstrap_admin
 from aibridge_adapters.identity.users import Users
 from aibridge_adapters.mcp import open_servers
 from aibridge_adapters.mcp.events import Counters, write_log
-from aibridge_adapters.recording import Policy, Recording, ShieldedRecorder, SpoolFolder, open_recording
+from aibridge_adapters.recording import Recording, ShieldedRecorder
 from aibridge_adapters.retention import Purge, Tally, keep_purging
 from aibridge_adapters.storage import Limits, Storage, open_storage
 from aibridge_adapters.upstream.httpx_upstream import HttpxUpstream
@@ -84,12 +84,12 @@ async def gateway(
     clock = clock or SystemClock()
     policy = RetentionPolicy(interceptions=settings.retention, contents=settings.prompt_retention)
     async with AsyncExitStack() as stack:
-        folder = _spool_folder(settings, clock, own_storage=storage is not None)
+        folder = spool_folder(settings, clock, own_storage=storage is not None)
         if storage is None:
             url = settings.database_url or default_database_url()
             limits = Limits(**asdict(settings.database))
             storage = await stack.enter_async_context(open_storage(url, clock=clock, owner=new_id(), limits=limits))
-        recording = _recording(settings, storage, recorder, clock, folder)
+        recording = recording_of(settings, storage, recorder, clock, folder)
         stack.push_async_callback(recording.close)
         if upstream is None:
             upstream = await stack.enter_async_context(HttpxUpstream(settings.timeouts, ca_bundle=settings.ca_bundle))
@@ -216,35 +216,6 @@ def _app(
         max_body=settings.max_body,
         keep_alive_interval=settings.keep_alive_interval,
     )
-
-
-def _recording(
-    settings: Settings, storage: Storage, recorder: Recorder | None, clock: Clock, folder: SpoolFolder | None
-) -> Recording:
-    """The recorder that requests use. Whether the database lives shows in a lease, if it is the same database."""
-    policy = Policy(
-        spools=settings.recording.policy == "spool",
-        deadline=settings.recording.timeout,
-        buffer=settings.recording.buffer,
-        spool_size=settings.recording.spool_size,
-    )
-    probe = None if recorder else lambda: storage.leases.renew(clock.now())
-    return open_recording(recorder or storage.recorder, policy, clock=clock, folder=folder, probe=probe)
-
-
-def _spool_folder(settings: Settings, clock: Clock, *, own_storage: bool) -> SpoolFolder | None:
-    """Spool files name their database, so that no other one gets what is in them."""
-    url = settings.database_url or default_database_url()
-    path = settings.recording.spool_dir or (None if own_storage else default_spool_dir(url))
-    if path is None:
-        return None
-    file = sqlite_file(url)
-    database = f"sqlite:///{file}" if file else without_credentials(url)
-    if own_storage:
-        database = "storage of the host application"
-    elif database == "sqlite:///:memory:":
-        database += f" {new_id()}"
-    return SpoolFolder(path=path, database=database, clock=clock, new_id=new_id)
 
 
 def _tool_servers(settings: Settings, clock: Clock, counters: Counters) -> AbstractAsyncContextManager[ToolServers]:

@@ -15,7 +15,8 @@ from aibridge_adapters.cli.safe_text import safe
 from aibridge_adapters.config_sources import ConfigError, Loaded, find_file, load_settings
 from aibridge_adapters.config_sources.locations import FILE_NAME, FILE_VARIABLE
 from aibridge_adapters.config_sources.names import OWN_PREFIX
-from aibridge_adapters.config_sources.table import BY_KEY, SETTINGS, Setting
+from aibridge_adapters.config_sources.setting import Setting
+from aibridge_adapters.config_sources.table import BY_KEY, SETTINGS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

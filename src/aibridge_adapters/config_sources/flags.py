@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from aibridge_adapters.config_sources.drafts import SourceValues
 from aibridge_adapters.config_sources.origins import Given, Origin, Source
 from aibridge_adapters.config_sources.report import Report
-from aibridge_adapters.config_sources.table import BY_PARAMETER, Setting
+from aibridge_adapters.config_sources.setting import Setting
+from aibridge_adapters.config_sources.table import BY_PARAMETER
 
 
 def read_flags(flags: Mapping[str, object], report: Report) -> SourceValues:

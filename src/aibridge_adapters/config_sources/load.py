@@ -19,7 +19,8 @@ from aibridge_adapters.config_sources.mcp import ResolvedMcp, resolve_mcp
 from aibridge_adapters.config_sources.origins import DEFAULT, Given, Origin
 from aibridge_adapters.config_sources.providers import Resolved, resolve_providers
 from aibridge_adapters.config_sources.report import Report
-from aibridge_adapters.config_sources.table import SETTINGS, Setting
+from aibridge_adapters.config_sources.setting import Setting
+from aibridge_adapters.config_sources.table import SETTINGS
 
 
 @frozen(kw_only=True)

@@ -12,7 +12,8 @@ from pathlib import Path
 from aibridge_adapters.config_sources.mcp_fields import MCP_FIELDS
 from aibridge_adapters.config_sources.names import DORMANT, OWN_PREFIX
 from aibridge_adapters.config_sources.provider_types import FIELDS, PROVIDER_TYPES, RESERVED_NAMES
-from aibridge_adapters.config_sources.table import SETTINGS, Setting
+from aibridge_adapters.config_sources.setting import Setting
+from aibridge_adapters.config_sources.table import SETTINGS
 
 _BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 

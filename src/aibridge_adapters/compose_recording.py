@@ -1,0 +1,43 @@
+"""Part of the composition root: how the audit trail is guarded.
+
+Belongs here: from settings to a recorder. Never: what the recorder does (`aibridge_adapters.recording`).
+"""
+
+from aibridge_adapters.clock import new_id
+from aibridge_adapters.config import Settings, default_database_url, default_spool_dir, sqlite_file
+from aibridge_adapters.config_sources.addresses import without_credentials
+from aibridge_adapters.recording import Policy, Recording, SpoolFolder, open_recording
+from aibridge_adapters.storage import Storage
+from aibridge_core.ports import Clock, Recorder
+
+
+def recording_of(
+    settings: Settings, storage: Storage, recorder: Recorder | None, clock: Clock, folder: SpoolFolder | None
+) -> Recording:
+    """What stands between requests and the database, or a `recorder` in its place.
+
+    Whether the database lives shows in a lease, if it is the same database.
+    """
+    policy = Policy(
+        spools=settings.recording.policy == "spool",
+        deadline=settings.recording.timeout,
+        buffer=settings.recording.buffer,
+        spool_size=settings.recording.spool_size,
+    )
+    probe = None if recorder else lambda: storage.leases.renew(clock.now())
+    return open_recording(recorder or storage.recorder, policy, clock=clock, folder=folder, probe=probe)
+
+
+def spool_folder(settings: Settings, clock: Clock, *, own_storage: bool) -> SpoolFolder | None:
+    """Spool files name their database, so that no other one gets what is in them."""
+    url = settings.database_url or default_database_url()
+    path = settings.recording.spool_dir or (None if own_storage else default_spool_dir(url))
+    if path is None:
+        return None
+    file = sqlite_file(url)
+    database = f"sqlite:///{file}" if file else without_credentials(url)
+    if own_storage:
+        database = "storage of the host application"
+    elif database == "sqlite:///:memory:":
+        database += f" {new_id()}"
+    return SpoolFolder(path=path, database=database, clock=clock, new_id=new_id)
