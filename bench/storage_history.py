@@ -143,7 +143,7 @@ def build(file: Path, count: int) -> None:
             names = table.all_columns
             query = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
             found = (record for sample in batch for record in records_of(sample) if isinstance(record.fact, kind))
-            connection.executemany(query, (record_row(table, record) for record in found))
+            connection.executemany(query, (record_row(record) for record in found))
         connection.execute("COMMIT")
     # The triggers count what ends; these rows never were in flight.
     kinds = "provider, provider_name, model, client, status"

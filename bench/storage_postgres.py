@@ -40,7 +40,7 @@ def build(url: str, count: int) -> float:
                 _copy(connection, "interceptions", columns, [interception_row(sample) for sample in batch])
                 records = [record for sample in batch for record in records_of(sample)]
                 for kind, table in RECORD_TABLES.items():
-                    rows = [record_row(table, record) for record in records if isinstance(record.fact, kind)]
+                    rows = [record_row(record) for record in records if isinstance(record.fact, kind)]
                     _copy(connection, table.name, table.all_columns, rows)
         connection.execute("VACUUM ANALYZE")
         size = connection.execute("SELECT pg_database_size(current_database())").fetchone()

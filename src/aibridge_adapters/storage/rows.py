@@ -174,9 +174,10 @@ class RecordTable:
         return ("interception_id", "id", "created_at", *self.columns)
 
 
-def record_row(table: RecordTable, record: Record) -> Row:
-    """In the order of `table.all_columns`."""
-    return (record.interception_id, record.id, micros(record.created_at), *table.row(record.fact))
+def record_row(record: Record) -> Row:
+    """In the order of its table's `all_columns`."""
+    fact = record.fact
+    return (record.interception_id, record.id, micros(record.created_at), *RECORD_TABLES[type(fact)].row(fact))
 
 
 def record_of(table: RecordTable, row: Row) -> Record:

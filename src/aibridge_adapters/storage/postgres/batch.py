@@ -20,7 +20,6 @@ from aibridge_adapters.storage.postgres.works import Begin, End, Keep, Work
 from aibridge_adapters.storage.rows import (
     END_COLUMNS,
     RECORD_TABLES,
-    RecordTable,
     end_row,
     record_row,
     start_row,
@@ -117,11 +116,8 @@ def _of(group: Group, owner: str) -> Sequence[tuple[str, Sequence[Any]]]:
         rows = parameter(group.starts, statements.BEGIN_COLUMNS, lambda start: (*start_row(start), owner))
         sent.append((statements.BEGIN, (rows,)))
     for kind, records in group.records.items():
-        sent.append((_INSERT_RECORDS[kind], (_rows(RECORD_TABLES[kind], records),)))
+        rows = parameter(records, RECORD_TABLES[kind].all_columns, record_row)
+        sent.append((_INSERT_RECORDS[kind], (rows,)))
     if group.ends:
         sent.append((statements.END, (parameter(list(group.ends.values()), END_COLUMNS, end_row),)))
     return sent
-
-
-def _rows(table: RecordTable, records: Sequence[Record]) -> str:
-    return parameter(records, table.all_columns, lambda record: record_row(table, record))

@@ -16,7 +16,8 @@ from aibridge_adapters.storage.rows import END_COLUMNS, START_COLUMNS, RecordTab
 
 T = TypeVar("T")
 
-_SIZES = (64, 32, *range(16, 0, -1))
+_ALL_UP_TO = 16
+_SIZES = (64, 32, *range(_ALL_UP_TO, 0, -1))
 """Rows per statement: mostly one statement takes all that waits, and all of them can stay prepared."""
 
 
@@ -42,6 +43,9 @@ def prepared(statement: ManyRows) -> dict[int, str]:
 def chunks(entries: Sequence[T]) -> Iterator[Sequence[T]]:
     """`entries` in pieces of those sizes."""
     position = 0
+    if 0 < len(entries) <= _ALL_UP_TO:
+        yield entries
+        return
     for size in _SIZES:
         while len(entries) - position >= size:
             yield entries[position : position + size]
@@ -65,16 +69,20 @@ def insert_records(table: RecordTable) -> dict[int, str]:
     )
 
 
-BEGIN_COLUMNS = (*START_COLUMNS, "owner", "thread_parent_id", "thread_root_id", "session_id")
-
-BEGIN = prepared(
-    ManyRows(
-        f"INSERT INTO interceptions ({', '.join(BEGIN_COLUMNS)})",
-        len(BEGIN_COLUMNS),
-        "ON CONFLICT (id) DO NOTHING",
+def _insert_starts(columns: Sequence[str]) -> dict[int, str]:
+    return prepared(
+        ManyRows(f"INSERT INTO interceptions ({', '.join(columns)})", len(columns), "ON CONFLICT (id) DO NOTHING")
     )
-)
-"""Starts; one that is there already stays as it is."""
+
+
+ALONE_COLUMNS = (*START_COLUMNS, "owner", "session_id")
+BEGIN_COLUMNS = (*ALONE_COLUMNS, "thread_parent_id", "thread_root_id")
+
+BEGIN_ALONE = _insert_starts(ALONE_COLUMNS)
+"""Starts that answer no known tool call; one that is there already stays as it is."""
+
+BEGIN = _insert_starts(BEGIN_COLUMNS)
+"""Starts of which some do. Values that are NULL cost more than others: Python looks for an adapter of each."""
 
 PARENTS = prepared(
     ManyRows(

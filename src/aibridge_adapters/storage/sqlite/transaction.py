@@ -11,11 +11,11 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from attrs import Factory, define, evolve, frozen
+from attrs import Factory, define
 
 from aibridge_adapters.storage.rows import RECORD_TABLES, START_COLUMNS, Row, end_row, record_row, start_row
 from aibridge_adapters.storage.sqlite import statements
-from aibridge_adapters.storage.sqlite.works import Begin, Call, Done, End, Failed, Keep, Outcome, Work
+from aibridge_adapters.storage.sqlite.works import Begin, Done, End, Failed, Keep, Outcome, Work
 from aibridge_core.errors import RecordingFailed
 from aibridge_core.records import InterceptionEnded, InterceptionStart, Record, ToolUsage
 from aibridge_core.text import storable
@@ -24,11 +24,10 @@ T = TypeVar("T")
 
 _INSERT_RECORDS = {kind: statements.insert_records(table) for kind, table in RECORD_TABLES.items()}
 
-
 _ID = START_COLUMNS.index("id")
 _CLIENT_SESSION = START_COLUMNS.index("client_session_id")
 _CORRELATING = START_COLUMNS.index("correlating_tool_call_id")
-_NO_PARENT = (None, None)
+_DONE = Done()
 
 
 class TransactionLost(Exception):
@@ -39,17 +38,24 @@ class TransactionLost(Exception):
         self.cause = cause
 
 
-@frozen
-class _Entry:
-    """A row that waits."""
+@define
+class _Waiting:
+    """Rows for one statement, and of each the position of its work in the transaction.
 
-    work: int
-    """Position of its work in the transaction."""
-    interception_id: str
-    row: Row
+    The first value of every row is the id of its interception.
+    """
+
+    rows: list[Row] = Factory(list)
+    works: list[int] = Factory(list)
+
+    def add(self, work: int, row: Row) -> None:
+        """One more."""
+        self.rows.append(row)
+        self.works.append(work)
 
 
-_Refuse = Callable[[_Entry, Exception], None]
+_Refuse = Callable[[int, Row, Exception], None]
+"""Told the position of a work, its row, and why the database doesn't take that."""
 
 
 @define
@@ -65,9 +71,11 @@ class Transaction:
     """Interceptions that miss a record now, and why."""
     _outcomes: dict[int, Outcome] = Factory(dict)
     """By position, of every work that isn't simply done."""
-    _starts: list[_Entry] = Factory(list)
-    _records: dict[type, list[_Entry]] = Factory(lambda: {kind: [] for kind in RECORD_TABLES})
-    _ends: dict[str, _Entry] = Factory(dict)
+    _starts: _Waiting = Factory(_Waiting)
+    _records: dict[type, _Waiting] = Factory(dict)
+    _ends: _Waiting = Factory(_Waiting)
+    _ending: set[str] = Factory(set)
+    """Interceptions whose ends wait."""
     _tool_calls: set[str] = Factory(set)
     """Ids of tool calls among the records that wait."""
 
@@ -80,43 +88,48 @@ class Transaction:
                 self._still_open(error)
                 self._outcomes[position] = Failed(error)
         self._write()
-        done = Done()
-        return [self._outcomes.get(position, done) for position in range(len(works))]
+        outcomes: list[Outcome] = [_DONE] * len(works)
+        for position, outcome in self._outcomes.items():
+            outcomes[position] = outcome
+        return outcomes
 
     def _take(self, position: int, work: Work) -> None:
-        match work:
-            case Begin(start):
-                self._take_start(position, start)
-            case Keep(records):
-                for record in records:
-                    self._take_record(position, record)
-            case End(ended):
-                self._take_end(position, ended)
-            case Call(function):
-                self._write()
-                self._outcomes[position] = Done(self._called(function))
+        # Not by pattern, which takes three times as long, and this runs for every record.
+        if isinstance(work, Keep):
+            for record in work.records:
+                self._take_record(position, record)
+        elif isinstance(work, Begin):
+            self._take_start(position, work.start)
+        elif isinstance(work, End):
+            self._take_end(position, work.ended)
+        else:
+            self._write()
+            self._outcomes[position] = Done(self._called(work.function))
 
     def _take_start(self, position: int, start: InterceptionStart) -> None:
         if start.correlating_tool_call_id in self._tool_calls:
             self._write()
-        row = (*_encoded(start_row, start), self.owner)
-        self._starts.append(_Entry(position, start.id, row))
+        self._starts.add(position, (*_encoded(start_row, start), self.owner))
 
     def _take_record(self, position: int, record: Record) -> None:
         kind = type(record.fact)
         try:
-            row = _encoded(lambda record: record_row(RECORD_TABLES[kind], record), record)
+            row = _encoded(record_row, record)
         except Exception as error:
             self.lost.setdefault(record.interception_id, error)
             return
-        self._records[kind].append(_Entry(position, record.interception_id, row))
+        waiting = self._records.get(kind)
+        if waiting is None:
+            waiting = self._records[kind] = _Waiting()
+        waiting.add(position, row)
         if isinstance(record.fact, ToolUsage):
             self._tool_calls.add(record.fact.tool_call_id)
 
     def _take_end(self, position: int, ended: InterceptionEnded) -> None:
-        if ended.id in self._ends:  # the first counts, so it has to be written first
+        if ended.id in self._ending:  # the first counts, so it has to be written first
             self._write()
-        self._ends[ended.id] = _Entry(position, ended.id, _encoded(end_row, ended))
+        self._ends.add(position, _encoded(end_row, ended))
+        self._ending.add(ended.id)
 
     def _called(self, function: Callable[[sqlite3.Connection], Any]) -> Any:
         """What `function` answers. If it fails halfway, its first half is undone."""
@@ -134,19 +147,27 @@ class Transaction:
 
     def _write(self) -> None:
         """Write what waits."""
-        self._write_starts()
-        for kind, entries in self._records.items():
-            self._execute(_INSERT_RECORDS[kind], entries, self._refuse_record)
-            entries.clear()
-        self._write_ends()
+        if self._starts.rows:
+            self._write_starts(self._starts)
+            self._starts = _Waiting()
+        for kind, waiting in self._records.items():
+            self._execute(_INSERT_RECORDS[kind], waiting, self._refuse_record)
+        self._records.clear()
+        if self._ends.rows:
+            self._write_ends(self._ends)
+            self._ends = _Waiting()
+        self._ending.clear()
         self._tool_calls.clear()
 
-    def _write_starts(self) -> None:
-        calls = {storable(entry.row[_CORRELATING]) for entry in self._starts if entry.row[_CORRELATING]}
+    def _write_starts(self, starts: _Waiting) -> None:
+        calls = {storable(row[_CORRELATING]) for row in starts.rows if row[_CORRELATING]}
         parents = self._parents(sorted(calls)) if calls else {}
-        placed = [evolve(entry, row=_placed(entry.row, parents)) for entry in self._starts]
-        self._execute(statements.BEGIN, placed, self._refuse_work)
-        self._starts.clear()
+        if parents:
+            starts.rows = [_placed(row, parents) for row in starts.rows]
+            self._execute(statements.BEGIN, starts, self._refuse_work)
+        else:
+            starts.rows = [(*row, row[_CLIENT_SESSION] or row[_ID]) for row in starts.rows]
+            self._execute(statements.BEGIN_ALONE, starts, self._refuse_work)
 
     def _parents(self, calls: Sequence[str]) -> dict[str, tuple[str, str]]:
         """Parent and root by tool call id, of those that are known."""
@@ -156,37 +177,38 @@ class Transaction:
             found.update((call, (parent, root)) for call, parent, root in rows)
         return found
 
-    def _write_ends(self) -> None:
-        entries = list(self._ends.values())
-        if self._execute(statements.END, entries, self._refuse_work) < len(entries):
-            for entry in entries:
-                self._check_begun(entry)
-        self._ends.clear()
+    def _write_ends(self, ends: _Waiting) -> None:
+        if self._execute(statements.END, ends, self._refuse_work) < len(ends.rows):
+            for work, row in zip(ends.works, ends.rows, strict=True):
+                self._check_begun(work, row)
 
-    def _check_begun(self, entry: _Entry) -> None:
+    def _check_begun(self, work: int, row: Row) -> None:
         """An end that changed nothing is fine as a second one, and an error as the only one."""
-        if not self.connection.execute(statements.HAS_BEGUN, storable(entry.row[:1])).fetchone():
-            error = RecordingFailed(f"interception {entry.interception_id} has not begun")
-            self._outcomes.setdefault(entry.work, Failed(error))
+        if not self.connection.execute(statements.HAS_BEGUN, storable(row[:1])).fetchone():
+            error = RecordingFailed(f"interception {row[0]} has not begun")
+            self._outcomes.setdefault(work, Failed(error))
 
-    def _execute(self, sql_by_size: Mapping[int, str], entries: Sequence[_Entry], refuse: _Refuse) -> int:
-        """Run a statement over all entries; how many rows it changed."""
-        changed = 0
-        for chunk in statements.chunks(entries):
+    def _execute(self, sql_by_size: Mapping[int, str], waiting: _Waiting, refuse: _Refuse) -> int:
+        """Run a statement over all rows; how many it changed."""
+        changed = position = 0
+        for chunk in statements.chunks(waiting.rows):
             try:
-                values = statements.flat([entry.row for entry in chunk])
+                values = statements.flat(chunk)
                 changed += self.connection.execute(sql_by_size[len(chunk)], values).rowcount
             except Exception as error:
                 self._still_open(error)
-                changed += sum(self._execute_one(sql_by_size[1], entry, refuse) for entry in chunk)
+                works = waiting.works[position : position + len(chunk)]
+                for work, row in zip(works, chunk, strict=True):
+                    changed += self._execute_one(sql_by_size[1], work, row, refuse)
+            position += len(chunk)
         return changed
 
-    def _execute_one(self, sql: str, entry: _Entry, refuse: _Refuse) -> int:
+    def _execute_one(self, sql: str, work: int, row: Row, refuse: _Refuse) -> int:
         try:
-            return self.connection.execute(sql, storable(entry.row)).rowcount
+            return self.connection.execute(sql, storable(row)).rowcount
         except Exception as error:
             self._still_open(error)
-            refuse(entry, error)
+            refuse(work, row, error)
             return 0
 
     def _still_open(self, error: Exception) -> None:
@@ -196,11 +218,11 @@ class Transaction:
         if not self.connection.in_transaction:
             raise TransactionLost(error) from error
 
-    def _refuse_work(self, entry: _Entry, error: Exception) -> None:
-        self._outcomes[entry.work] = Failed(error)
+    def _refuse_work(self, work: int, row: Row, error: Exception) -> None:
+        self._outcomes[work] = Failed(error)
 
-    def _refuse_record(self, entry: _Entry, error: Exception) -> None:
-        self.lost.setdefault(entry.interception_id, error)
+    def _refuse_record(self, work: int, row: Row, error: Exception) -> None:
+        self.lost.setdefault(row[0], error)
 
 
 def _encoded(encode: Callable[[T], Row], value: T) -> Row:
@@ -212,5 +234,5 @@ def _encoded(encode: Callable[[T], Row], value: T) -> Row:
 
 def _placed(row: Row, parents: Mapping[str, tuple[str, str]]) -> Row:
     """A start's row with thread and session, in the order of BEGIN_COLUMNS."""
-    parent_id, root_id = parents.get(storable(row[_CORRELATING]), _NO_PARENT) if parents else _NO_PARENT
-    return (*row, parent_id, root_id, row[_CLIENT_SESSION] or root_id or row[_ID])
+    parent_id, root_id = parents.get(storable(row[_CORRELATING]), (None, None))
+    return (*row, row[_CLIENT_SESSION] or root_id or row[_ID], parent_id, root_id)

@@ -16,7 +16,7 @@ from queue import SimpleQueue
 from typing import Any
 
 import anyio.to_thread
-from attrs import frozen
+from attrs import define
 
 from aibridge_adapters.storage.sqlite.transaction import Transaction, TransactionLost
 from aibridge_adapters.storage.sqlite.works import End, Failed, Keep, Outcome, Work
@@ -40,7 +40,7 @@ class WriterClosed(Exception):
     """The storage has been closed."""
 
 
-@frozen(eq=False)
+@define(eq=False)
 class _Job:
     work: Work
     waiter: asyncio.Future[Any] | None
@@ -116,10 +116,8 @@ class Writer:
 
     def _weigh(self, change: int) -> None:
         self._weight += change
-        if self._weight > self._capacity:
-            self._room.clear()
-        else:
-            self._room.set()
+        if (self._weight <= self._capacity) != self._room.is_set():
+            (self._room.clear if self._room.is_set() else self._room.set)()
 
     def _settle(self, jobs: Sequence[_Job], outcomes: Sequence[Outcome]) -> None:
         """On the event loop: tell everyone who still waits."""
