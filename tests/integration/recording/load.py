@@ -14,6 +14,8 @@ from integration.recording.conversation import END, MESSAGES, START
 from support.raw_upstream import Answering, Received, raw_upstream
 
 COMPLETE = START + END
+HOLD = "hold on"
+"""How prompts begin whose answers the provider holds back."""
 
 
 @define
@@ -28,12 +30,13 @@ class Clients:
     """How long, in seconds, each 503 took."""
     broken: list[str] = field(factory=list)
     """Prompts whose answers broke off, or never came."""
+    held: int = 0
+    """Answers that have begun and wait for the provider."""
     stopped: bool = False
 
     async def ask(self, name: str) -> None:
         """Ask until `stopped`, or until nobody listens any more."""
-        headers = {"x-api-key": self.token, "content-type": "application/json"}
-        async with httpx.AsyncClient(timeout=20, headers=headers) as client:
+        async with self._client() as client:
             number = 0
             while not self.stopped:
                 number += 1
@@ -41,6 +44,21 @@ class Clients:
                     await self._ask(client, f"{name}/{number}")
                 except httpx.ConnectError:
                     return
+
+    async def hold(self, name: str) -> None:
+        """Ask what is answered only when the provider is told to go on."""
+        prompt = f"{HOLD} {name}"
+        async with self._client() as client:
+            try:
+                async with client.stream("POST", self.url + MESSAGES, content=_body(prompt)) as answer:
+                    pieces = answer.aiter_raw()
+                    content = await anext(pieces)
+                    self.held += 1
+                    content += b"".join([piece async for piece in pieces])
+            except httpx.TransportError:
+                self.broken.append(prompt)
+            else:
+                (self.answered if content == COMPLETE else self.broken).append(prompt)
 
     async def until(self, count: int) -> None:
         """Return when `count` more answers have come; fails the test after 30 seconds."""
@@ -56,11 +74,14 @@ class Clients:
             while len(self.refused) == before:
                 await anyio.sleep(0.005)
 
+    def _client(self) -> httpx.AsyncClient:
+        headers = {"x-api-key": self.token, "content-type": "application/json"}
+        return httpx.AsyncClient(timeout=20, headers=headers)
+
     async def _ask(self, client: httpx.AsyncClient, prompt: str) -> None:
-        body = {"model": "m-1", "stream": True, "messages": [{"role": "user", "content": prompt}]}
         began = monotonic()
         try:
-            answer = await client.post(self.url + MESSAGES, content=json.dumps(body))
+            answer = await client.post(self.url + MESSAGES, content=_body(prompt))
         except httpx.ConnectError:
             raise
         except httpx.TransportError:
@@ -75,32 +96,52 @@ class Clients:
             self.broken.append(prompt)
 
 
+def _body(prompt: str) -> str:
+    return json.dumps({"model": "m-1", "stream": True, "messages": [{"role": "user", "content": prompt}]})
+
+
 @asynccontextmanager
-async def asking(url: str, token: str, *, count: int = 6) -> AsyncIterator[Clients]:
-    """Clients at work; at the end they finish what they have begun."""
+async def asking(url: str, token: str, *, count: int = 6, held: int = 0, name: str = "") -> AsyncIterator[Clients]:
+    """Clients at work, some of them held by the provider; at the end they finish what they have begun."""
     clients = Clients(url, token)
     async with anyio.create_task_group() as tasks:
-        for name in range(count):
-            tasks.start_soon(clients.ask, str(name))
+        for number in range(held):
+            tasks.start_soon(clients.hold, f"{name}{number}")
+        with anyio.fail_after(20):
+            while clients.held < held:
+                await anyio.sleep(0.005)
+        for number in range(count):
+            tasks.start_soon(clients.ask, f"{name}{number}")
         yield clients
         clients.stopped = True
 
 
-@asynccontextmanager
-async def provider() -> AsyncIterator[tuple[str, list[str]]]:
-    """A provider that answers after a moment: its address, and the prompts it was asked."""
-    asked: list[str] = []
+@define
+class Provider:
+    """Answers after a moment, or when it is told to."""
 
-    async def script(request: Received, answer: Answering) -> None:
-        asked.append(json.loads(request.body)["messages"][0]["content"])
+    url: str = ""
+    asked: list[str] = field(factory=list)
+    """Prompts."""
+    go_on: anyio.Event = field(factory=anyio.Event)
+
+    async def __call__(self, request: Received, answer: Answering) -> None:
+        prompt = json.loads(request.body)["messages"][0]["content"]
+        self.asked.append(prompt)
         await answer.head(200, ("content-type", "text/event-stream"), ("transfer-encoding", "chunked"))
         await answer.chunk(START)
-        await anyio.sleep(0.002)
+        await (self.go_on.wait() if prompt.startswith(HOLD) else anyio.sleep(0.002))
         await answer.chunk(END)
         await answer.raw(b"0\r\n\r\n")
 
-    async with raw_upstream(script) as running:
-        yield running.url, asked
+
+@asynccontextmanager
+async def provider() -> AsyncIterator[Provider]:
+    """One that runs."""
+    found = Provider()
+    async with raw_upstream(found) as running:
+        found.url = running.url
+        yield found
 
 
 def prompt_of(interception: Interception) -> str:

@@ -169,7 +169,7 @@ async def test_spool_while_the_server_is_away(server: Server, tmp_path: Path) ->
 async def test_restarts_under_load(server: Server, tmp_path: Path, policy: str) -> None:
     """The server goes twice while people ask: whoever got a complete answer stands in the trail with it, once."""
     url = server.url("trail")
-    async with provider() as (upstream_url, asked), gateway_on(url, tmp_path, upstream_url, policy) as up:
+    async with provider() as upstream, gateway_on(url, tmp_path, upstream.url, policy) as up:
         async with asking(up.url, up.token) as clients:
             for mode in ("fast", "immediate"):
                 await clients.until(30)
@@ -186,7 +186,7 @@ async def test_restarts_under_load(server: Server, tmp_path: Path, policy: str) 
     assert not clients.refused or max(clients.refused) < 1.5  # the server starts on the same processors
     assert (clients.refused == []) == (policy == "spool")
     trail = await kept(url)
-    assert set(complete(trail)) == set(clients.answered) == set(asked)
+    assert set(complete(trail)) == set(clients.answered) == set(upstream.asked)
     assert statuses(trail).keys() <= {Status.COMPLETED, Status.FAILED}
 
 
@@ -224,8 +224,8 @@ async def test_connections_break_under_load(postgres_url: str, tmp_path: Path, t
     """Ten times in a row all connections break: nobody is refused, and nothing is missing or there twice."""
     async with (
         faulty_way(postgres_url) as way,
-        provider() as (upstream_url, asked),
-        gateway_on(way.url, tmp_path, upstream_url, "refuse") as up,
+        provider() as upstream,
+        gateway_on(way.url, tmp_path, upstream.url, "refuse") as up,
         raw(postgres_url) as other,
     ):
         async with asking(up.url, up.token) as clients:
@@ -239,4 +239,4 @@ async def test_connections_break_under_load(postgres_url: str, tmp_path: Path, t
             await until_ready(up, client)
         assert up.gateway.recording.recorder.counters.dropped == 0
     assert (clients.broken, clients.refused) == ([], [])
-    assert set(complete(await kept(postgres_url))) == set(clients.answered) == set(asked)
+    assert set(complete(await kept(postgres_url))) == set(clients.answered) == set(upstream.asked)
