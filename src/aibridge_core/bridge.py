@@ -84,7 +84,10 @@ class Bridge:
         with watch:
             exchange = self._handle(match, request, caller, reply, watch)
             del request
-            await exchange
+            try:
+                await exchange
+            finally:
+                watch.sent(reply.sent)
 
     async def _handle(self, match: Match, request: ClientRequest, caller: Caller, reply: Reply, watch: Watch) -> None:
         with watch.during(Phase.FIND_TOOLS):

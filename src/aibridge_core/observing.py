@@ -83,6 +83,10 @@ class Watch(AbstractContextManager[None], Protocol):
         """The head of the answer goes to the client."""
         ...
 
+    def sent(self, size: int) -> None:
+        """So many bytes of an answer's body went to the client. Once, at the end, whatever the outcome."""
+        ...
+
     def ended(self, ended: InterceptionEnded) -> None:
         """The outcome, about to be recorded. Once for each interception whose start is durable."""
         ...
@@ -137,6 +141,9 @@ class Unwatched:
         pass
 
     def answering(self, status: int) -> None:
+        pass
+
+    def sent(self, size: int) -> None:
         pass
 
     def ended(self, ended: InterceptionEnded) -> None:
@@ -223,6 +230,10 @@ class _Watches(_Together[Watch]):
     def answering(self, status: int) -> None:
         for each in self._parts:
             each.answering(status)
+
+    def sent(self, size: int) -> None:
+        for each in self._parts:
+            each.sent(size)
 
     def ended(self, ended: InterceptionEnded) -> None:
         for each in self._parts:

@@ -33,6 +33,8 @@ class Passthrough:
                 # Once bytes are out, the client learns of it by an answer that breaks off.
                 if not reply.started:
                     raise
+            finally:
+                watch.sent(reply.sent)
 
     def _outgoing(self, match: Match, request: ClientRequest, caller: Caller) -> UpstreamRequest:
         credential = match.provider.credential(request.headers, own=caller.own_credential, gateway_token=caller.token)

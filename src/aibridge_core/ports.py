@@ -207,6 +207,11 @@ class Reply(Protocol):
         """Whether the client has closed its connection; the exchange is then cancelled from outside."""
         ...
 
+    @property
+    def sent(self) -> int:
+        """Bytes of the body so far, without keep-alives."""
+        ...
+
     async def start(self, head: AnswerHead, *, keep_alive: Callable[[], bytes] | None = None) -> None:
         """Send status and headers.
 

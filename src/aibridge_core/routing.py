@@ -41,15 +41,20 @@ class Router:
 
     def resolve(self, method: str, path: str) -> Match:
         """Find the route of `/<provider>/...`. Raises RouteNotFound, MethodNotAllowed."""
+        match = self.find(path)
+        if match is None:
+            known = ", ".join(self._providers) or "none"
+            raise RouteNotFound(f"route not supported: {method} {path}. Configured providers: {known}")
+        if match.route.mode is Mode.BRIDGED and method != "POST":
+            raise MethodNotAllowed(f"{path} takes POST, not {method}")
+        return match
+
+    def find(self, path: str) -> Match | None:
+        """The route of a path, whatever the method."""
         name, _, rest = path.lstrip("/").partition("/")
         provider = self._providers.get(name)
         route = provider.route(f"/{rest}") if provider else None
-        if provider is None or route is None:
-            known = ", ".join(self._providers) or "none"
-            raise RouteNotFound(f"route not supported: {method} {path}. Configured providers: {known}")
-        if route.mode is Mode.BRIDGED and method != "POST":
-            raise MethodNotAllowed(f"{path} takes POST, not {method}")
-        return Match(provider=provider, route=route, path=f"/{rest}")
+        return Match(provider=provider, route=route, path=f"/{rest}") if provider and route else None
 
     def dialect(self, path: str) -> Dialect:
         """Whose error shape a path's client most likely reads, whether or not the path exists."""

@@ -88,6 +88,9 @@ class _Entry:
     def answering(self, status: int) -> None:
         self._say(f"answering {status}")
 
+    def sent(self, size: int) -> None:
+        self._say(f"sent={size}")
+
     def ended(self, ended: InterceptionEnded) -> None:
         self._say(f"ended {ended.status.value}")
 
@@ -140,7 +143,7 @@ async def test_a_request_that_goes_well() -> None:
         *("find_tools (", ")", "intercept (", ")", "started", "begin (", ")", "process ("),
         *("upstream https://a.example/v1/messages (", "answered 200", "answering 200", "flowing"),
         *("observed TokenUsage", "observed PromptUsage", "ended completed", "end (", ")", ")"),
-        *(")", ")"),
+        *(")", f"sent={sum(map(len, EVENTS))}", ")"),
     ]
     assert (b"x-watched-by", b"") in upstream.requests[0].headers
 
@@ -158,6 +161,7 @@ async def test_a_provider_that_is_away() -> None:
         ") UpstreamUnreachable",
         ") UpstreamUnreachable",
     ]
+    assert "sent=0" in diary.lines
 
 
 async def test_a_request_that_is_no_interception() -> None:
@@ -165,7 +169,7 @@ async def test_a_request_that_is_no_interception() -> None:
     diary = Diary()
     with pytest.raises(MalformedRequest):
         await ask(diary, body=b"{")
-    assert steps(diary)[-3:] == ["intercept (", ") MalformedRequest", ") MalformedRequest"]
+    assert steps(diary)[-4:] == ["intercept (", ") MalformedRequest", "sent=0", ") MalformedRequest"]
 
 
 async def test_a_passthrough_request() -> None:
@@ -178,6 +182,7 @@ async def test_a_passthrough_request() -> None:
         "answered 200",
         "answering 200",
         ")",
+        "sent=2",
         ")",
     ]
 

@@ -120,11 +120,13 @@ class GatewayApp:
         error_id = self.new_id()
         _log.exception("internal error", extra={"error_id": error_id, "path": path})
         error = InternalError(f"internal error of the gateway; its log knows more under {error_id}")
+        self.observer.refused(path, error)
         await _refuse(reply, self.router.dialect(path), error)
 
     async def _refuse_upgrade(self, path: str, receive: Receive, send: Send) -> None:
         await receive()
         error = UpgradeRefused("WebSocket transport is not served; use HTTP")
+        self.observer.refused(path, error)
         body = self.router.dialect(path).refuse(error)
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *error.headers]
         await send({"type": "websocket.http.response.start", "status": error.status, "headers": headers})

@@ -25,6 +25,7 @@ class AsgiReply:
     def __init__(self, send: Send, *, tasks: RequestTasks, clock: Clock, keep_alive_interval: float) -> None:
         self.started = False
         self.client_gone = False
+        self.sent = 0
         self._send = send
         self._tasks = tasks
         self._clock = clock
@@ -59,6 +60,7 @@ class AsgiReply:
         self._busy = True
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
         self._busy = False
+        self.sent += len(data)
         self._sent_at = self._clock.monotonic()
 
     async def finish(self) -> None:

@@ -92,6 +92,11 @@ class CollectingReply:
         return self.head is not None
 
     @property
+    def sent(self) -> int:
+        """Bytes of the body."""
+        return len(self.body)
+
+    @property
     def body(self) -> bytes:
         """Everything received."""
         return b"".join(self.pieces)
