@@ -19,7 +19,7 @@ from aibridge_core.dialects.api import Failed
 from aibridge_core.errors import BridgeError
 from aibridge_core.records import Fact, InterceptionEnded, InterceptionStart
 from aibridge_core.routing import Match
-from aibridge_core.wire import AnswerHead, ClientRequest, Headers, UpstreamRequest
+from aibridge_core.wire import AnswerHead, Arrival, ClientRequest, Headers, UpstreamRequest
 
 
 class Phase(Enum):
@@ -92,8 +92,20 @@ class Watch(AbstractContextManager[None], Protocol):
         ...
 
 
+class Serving(AbstractContextManager[None], Protocol):
+    """One HTTP request on an AI route, from its head to the end of its answer, whoever sent it."""
+
+    def answering(self, status: int) -> None:
+        """The head of the answer goes to the client, the provider's or one of the gateway's own."""
+        ...
+
+
 class Observer(Protocol):
     """Makes a watch for each request."""
+
+    def serving(self, arrival: Arrival) -> Serving:
+        """Around everything else, authentication too. It fails only by being cancelled."""
+        ...
 
     def bridged(self, match: Match, request: ClientRequest, actor: Actor) -> Watch:
         """A request on a bridged route."""
@@ -113,9 +125,12 @@ _Part = TypeVar("_Part", bound=AbstractContextManager[None])
 
 
 class Unwatched:
-    """Implements `Observer`, `Watch` and `UpstreamWatch` where nobody watches: one object that keeps nothing."""
+    """Implements all of these where nobody watches: one object that keeps nothing."""
 
     headers: Headers = ()
+
+    def serving(self, arrival: Arrival) -> "Unwatched":
+        return self
 
     def bridged(self, match: Match, request: ClientRequest, actor: Actor) -> "Unwatched":
         return self
@@ -178,6 +193,9 @@ class Together:
 
     observers: Sequence[Observer]
 
+    def serving(self, arrival: Arrival) -> Serving:
+        return _Servings([each.serving(arrival) for each in self.observers])
+
     def bridged(self, match: Match, request: ClientRequest, actor: Actor) -> Watch:
         return _Watches([each.bridged(match, request, actor) for each in self.observers])
 
@@ -204,6 +222,14 @@ class _Together(AbstractContextManager[None], Generic[_Part]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.__exit__(kind, error, trace)
+
+
+class _Servings(_Together[Serving]):
+    """Implements `Serving`."""
+
+    def answering(self, status: int) -> None:
+        for each in self._parts:
+            each.answering(status)
 
 
 class _Watches(_Together[Watch]):

@@ -18,6 +18,20 @@ def header(headers: Headers, name: bytes) -> str | None:
 
 
 @frozen(kw_only=True)
+class Arrival:
+    """The head of a request of a client, before anything is known of who sent it."""
+
+    method: str
+    path: str
+    """As in `ClientRequest`."""
+    headers: Headers = field(default=(), repr=False)
+    client_host: str = ""
+    """Peer address; empty if unknown."""
+    scheme: str = "http"
+    http_version: str = ""
+
+
+@frozen(kw_only=True)
 class ClientRequest:
     """A request of a client, its body read and within bounds."""
 

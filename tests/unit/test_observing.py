@@ -10,7 +10,7 @@ from aibridge_core.actors import Actor
 from aibridge_core.bridge import Bridge, Caller
 from aibridge_core.dialects.api import Failed
 from aibridge_core.errors import BridgeError, MalformedRequest, UpstreamUnreachable
-from aibridge_core.observing import Observer, Phase, UpstreamWatch, Watch, observers
+from aibridge_core.observing import Observer, Phase, Serving, UpstreamWatch, Watch, observers
 from aibridge_core.passthrough import Passthrough
 from aibridge_core.providers.registry import provider
 from aibridge_core.records import Fact, InterceptionEnded, InterceptionStart
@@ -18,7 +18,7 @@ from aibridge_core.routing import Match, Router
 from aibridge_core.testing.clock import FakeClock
 from aibridge_core.testing.fakes import CollectingReply, CountingIds, DeflateOnly, ScriptedAnswer, ScriptedUpstream
 from aibridge_core.testing.memory import MemoryStorage
-from aibridge_core.wire import AnswerHead, ClientRequest, Headers, UpstreamRequest
+from aibridge_core.wire import AnswerHead, Arrival, ClientRequest, Headers, UpstreamRequest
 
 pytestmark = pytest.mark.anyio
 
@@ -33,7 +33,7 @@ EVENTS = (
 
 @define
 class Diary:
-    """Implements `Observer`, `Watch` and `UpstreamWatch`; writes down what it is told."""
+    """Implements `Observer`, `Serving`, `Watch` and `UpstreamWatch`; writes down what it is told."""
 
     name: str = ""
     lines: list[str] = Factory(list)
@@ -47,6 +47,9 @@ class Diary:
             self.lines.append(f"{self.name}) {type(error).__name__}")
             raise
         self.lines.append(f"{self.name})")
+
+    def serving(self, arrival: Arrival) -> Serving:
+        return _Entry(self, f"serving {arrival.path}")
 
     def bridged(self, match: Match, request: ClientRequest, actor: Actor) -> Watch:
         return _Entry(self, f"bridged {match.path} {actor.username}")
@@ -198,3 +201,17 @@ async def test_several_observers(path: str) -> None:
     assert one.lines == alone.lines
     assert [line.removeprefix("B ") for line in other.lines] == alone.lines
     assert (b"x-watched-by", b"B ") in upstream.requests[0].headers
+
+
+def test_whoever_sent_it() -> None:
+    """A request is watched from its head on, by all observers, whatever becomes of it."""
+    diary = Diary()
+    with observers([diary, Diary(name="B ", lines=diary.lines)]).serving(Arrival(method="GET", path="/nowhere")):
+        pass
+    serving = observers([diary, Diary()]).serving(Arrival(method="GET", path="/nowhere"))
+    with serving:
+        serving.answering(401)
+    assert diary.lines == [
+        *("serving /nowhere (", "B serving /nowhere (", "B )", ")"),
+        *("serving /nowhere (", "answering 401", ")"),
+    ]

@@ -24,7 +24,7 @@ from aibridge_core.passthrough import Passthrough
 from aibridge_core.ports import Authenticator, Clock, NewId
 from aibridge_core.providers.api import Mode
 from aibridge_core.routing import Router
-from aibridge_core.wire import AnswerHead, ClientRequest
+from aibridge_core.wire import AnswerHead, Arrival, ClientRequest
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -80,36 +80,49 @@ class GatewayApp:
 
     async def _serve(self, scope: Scope, path: str, receive: Receive, send: Send) -> None:
         """An AI route. A client that goes away cancels the exchange."""
+        arrival = _arrival(scope, path)
         async with RequestTasks() as tasks:
-            reply = AsgiReply(send, tasks=tasks, clock=self.clock, keep_alive_interval=self.keep_alive_interval)
-            try:
-                await self._exchange(scope, path, receive, reply)
-            except BridgeError as error:
-                self.observer.refused(path, error)
-                await _refuse(reply, self.router.dialect(path), error)
-            except ClientLeft:
-                _log.debug("client left before its request was complete", extra={"path": path})
-            except Exception:
-                await self._defect(reply, path)
+            serving = self.observer.serving(arrival)
+            reply = AsgiReply(
+                send,
+                tasks=tasks,
+                clock=self.clock,
+                keep_alive_interval=self.keep_alive_interval,
+                on_start=serving.answering,
+            )
+            with serving:
+                await self._answer(scope, arrival, receive, reply)
 
-    async def _exchange(self, scope: Scope, path: str, receive: Receive, reply: AsgiReply) -> None:
-        headers = tuple([(bytes(name).lower(), bytes(value)) for name, value in scope["headers"]])
+    async def _answer(self, scope: Scope, arrival: Arrival, receive: Receive, reply: AsgiReply) -> None:
+        """What the use cases refuse is answered here."""
+        path = arrival.path
+        try:
+            await self._exchange(scope, arrival, receive, reply)
+        except BridgeError as error:
+            self.observer.refused(path, error)
+            await _refuse(reply, self.router.dialect(path), error)
+        except ClientLeft:
+            _log.debug("client left before its request was complete", extra={"path": path})
+        except Exception:
+            await self._defect(reply, path)
+
+    async def _exchange(self, scope: Scope, arrival: Arrival, receive: Receive, reply: AsgiReply) -> None:
+        headers = arrival.headers
         caller = await authenticate(headers, self.authenticator, allow_byok=self.allow_byok)
-        match = self.router.resolve(scope["method"], path)
+        match = self.router.resolve(arrival.method, arrival.path)
         if self._draining.is_set():
             raise ShuttingDown("the gateway is shutting down; try again")
         body = await read_body(headers, receive, limit=self.max_body)
-        client = scope.get("client")
         use_case = self.bridge if match.route.mode is Mode.BRIDGED else self.passthrough
         reply.watch(scope, receive)
         request = ClientRequest(
-            method=scope["method"],
-            path=path,
+            method=arrival.method,
+            path=arrival.path,
             query=scope.get("query_string", b""),
             headers=headers,
             body=body,
-            client_host=client[0] if client else "",
-            scheme=scope.get("scheme", "http"),
+            client_host=arrival.client_host,
+            scheme=arrival.scheme,
         )
         exchange = use_case.handle(match, request, caller, reply)
         del request, body  # the use case lets go of them when they are sent; an answer may last for minutes
@@ -149,6 +162,18 @@ async def _refuse(reply: AsgiReply, dialect: Dialect, error: BridgeError) -> Non
     await reply.start(AnswerHead(status=error.status, headers=headers))
     await reply.send(body)
     await reply.finish()
+
+
+def _arrival(scope: Scope, path: str) -> Arrival:
+    client = scope.get("client")
+    return Arrival(
+        method=scope["method"],
+        path=path,
+        headers=tuple([(bytes(name).lower(), bytes(value)) for name, value in scope["headers"]]),
+        client_host=client[0] if client else "",
+        scheme=scope.get("scheme", "http"),
+        http_version=scope.get("http_version", ""),
+    )
 
 
 def _path(scope: Scope) -> str:

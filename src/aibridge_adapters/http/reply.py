@@ -22,7 +22,16 @@ ON_DISCONNECT = "aibridge.on_disconnect"
 class AsgiReply:
     """Implements `aibridge_core.ports.Reply` for one request."""
 
-    def __init__(self, send: Send, *, tasks: RequestTasks, clock: Clock, keep_alive_interval: float) -> None:
+    def __init__(
+        self,
+        send: Send,
+        *,
+        tasks: RequestTasks,
+        clock: Clock,
+        keep_alive_interval: float,
+        on_start: Callable[[int], None] = lambda status: None,
+    ) -> None:
+        """`on_start` is told the status when the head goes out."""
         self.started = False
         self.client_gone = False
         self.sent = 0
@@ -30,6 +39,7 @@ class AsgiReply:
         self._tasks = tasks
         self._clock = clock
         self._interval = keep_alive_interval
+        self._on_start = on_start
         self._sent_at = 0.0
         self._busy = False
         self._pinging: anyio.Event | None = None
@@ -47,6 +57,7 @@ class AsgiReply:
     async def start(self, head: AnswerHead, *, keep_alive: Callable[[], bytes] | None = None) -> None:
         """Send status and headers; for a stream at once, not with the first piece of the body."""
         self.started = True
+        self._on_start(head.status)
         await self._send({"type": "http.response.start", "status": head.status, "headers": list(head.headers)})
         if keep_alive:
             await self.send(b"")

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from aibridge_adapters.config import McpServerSettings, ToolSettings
 from aibridge_adapters.mcp.errors import McpNotInstalled, Unavailable
-from aibridge_adapters.mcp.events import Listener
+from aibridge_adapters.mcp.events import Listener, Watcher, unwatched
 from aibridge_core.ports import Clock, ToolServers
 
 __all__ = ["McpNotInstalled", "Unavailable", "check_installed", "open_servers"]
@@ -41,6 +41,7 @@ def open_servers(
     clock: Clock,
     ca_bundle: Path | None = None,
     listeners: Sequence[Listener] = (),
+    watcher: Watcher = unwatched,
 ) -> AbstractAsyncContextManager[ToolServers]:
     """An asynchronous context around the tools of all servers; leaving it closes their sessions.
 
@@ -50,4 +51,4 @@ def open_servers(
     # The package takes half a second to import; a gateway without MCP servers doesn't pay for it.
     from aibridge_adapters.mcp.servers import McpServers  # noqa: PLC0415
 
-    return McpServers(servers, policy, clock=clock, ca_bundle=ca_bundle, listeners=listeners)
+    return McpServers(servers, policy, clock=clock, ca_bundle=ca_bundle, listeners=listeners, watcher=watcher)

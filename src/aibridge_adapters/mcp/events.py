@@ -1,14 +1,18 @@
 """What happens between the gateway and its MCP servers, for whoever wants to know: logs, counters, telemetry.
 
 Belongs here: values, and the listeners that need nothing else. Never: deciding anything. An event comes when its work
-is done, in the task that did it, with the time it took; that is enough to make a span of it, or a metric.
+is done, in the task that did it, with the time it took. Who has to know when work begins, as traces do, has a watcher:
+a context around the work, in which its event is told and from which the tasks that it starts inherit.
 """
 
 import logging
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from attrs import Factory, define, frozen
+
+from aibridge_core.tools import ToolCall
 
 _log = logging.getLogger("aibridge.mcp")
 
@@ -79,6 +83,45 @@ class Called:
 
 Event = WarmedUp | Connected | Listed | Rested | Called
 Listener = Callable[[Event], None]
+
+
+@frozen
+class WarmUp:
+    """Work that ends with `WarmedUp`."""
+
+
+@frozen(kw_only=True)
+class Connect:
+    """Work that ends with `Connected`."""
+
+    server: str
+    url: str
+
+
+@frozen(kw_only=True)
+class List:
+    """Work that ends with `Listed`, or with an exception."""
+
+    server: str
+    url: str
+
+
+@frozen(kw_only=True)
+class Call:
+    """Work that ends with `Called`."""
+
+    call: ToolCall
+
+
+Work = WarmUp | Connect | List | Call
+Watcher = Callable[[Work], AbstractContextManager[None]]
+
+_NOBODY = nullcontext()
+
+
+def unwatched(work: Work) -> AbstractContextManager[None]:
+    """A watcher that does nothing."""
+    return _NOBODY
 
 
 @define

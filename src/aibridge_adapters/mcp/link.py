@@ -19,7 +19,7 @@ from mcp import MCPError, types
 
 from aibridge_adapters.config import EVERYBODY, McpServerSettings, ToolSettings
 from aibridge_adapters.mcp.errors import Unavailable
-from aibridge_adapters.mcp.events import Connected, Event, Listed, Rested
+from aibridge_adapters.mcp.events import Connect, Connected, Event, List, Listed, Rested, Watcher, unwatched
 from aibridge_adapters.mcp.offers import offer
 from aibridge_adapters.mcp.session import Session, Tools, Upkeep
 from aibridge_adapters.mcp.tasks import Tasks
@@ -44,6 +44,7 @@ class Surroundings:
     context: ssl.SSLContext
     tasks: Tasks
     tell: Callable[[Event], None] = field(repr=False)
+    watcher: Watcher = field(default=unwatched, repr=False)
     changed: Callable[[], None] = field(repr=False)
     """The tools of a server are others than before."""
     first_pause: float = FIRST_PAUSE
@@ -154,9 +155,10 @@ class Link:
     async def _connect(self) -> Session:
         begun = self._around.clock.monotonic()
         session = self._opening = self._new_session()
-        self._around.tasks.start(session.run())
-        await session.known.wait()
-        self._tell_outcome(session, self._around.clock.monotonic() - begun)
+        with self._around.watcher(Connect(server=self.settings.name, url=self.settings.url)):
+            self._around.tasks.start(session.run())
+            await session.known.wait()
+            self._tell_outcome(session, self._around.clock.monotonic() - begun)
         if session.usable:
             self._session = session
             self.settled.set()
@@ -175,6 +177,7 @@ class Link:
             connect_timeout=policy.connect_timeout,
             list_ttl=policy.list_ttl,
             in_use=self._was_used,
+            around_list=partial(self._around.watcher, List(server=self.settings.name, url=self.settings.url)),
             on_tools=self._take_tools,
             on_over=lost,
         )

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from aibridge_adapters.config import McpServerSettings, ToolSettings
 from aibridge_adapters.mcp.errors import Unavailable
-from aibridge_adapters.mcp.events import Called, Event, Listener, WarmedUp
+from aibridge_adapters.mcp.events import Call, Called, Event, Listener, WarmedUp, WarmUp, Watcher, unwatched
 from aibridge_adapters.mcp.link import FIRST_PAUSE, LONGEST_PAUSE, Link, Surroundings, clean
 from aibridge_adapters.mcp.results import content_of
 from aibridge_adapters.mcp.session import FAREWELL
@@ -52,6 +52,7 @@ class McpServers:
         clock: Clock,
         ca_bundle: Path | None = None,
         listeners: Sequence[Listener] = (),
+        watcher: Watcher = unwatched,
         first_pause: float = FIRST_PAUSE,
         longest_pause: float = LONGEST_PAUSE,
     ) -> None:
@@ -62,6 +63,7 @@ class McpServers:
         self._policy = policy
         self._clock = clock
         self._listeners = tuple(listeners)
+        self._watcher = watcher
         self._tasks = Tasks()
         self._warm: dict[str, _Warm] = {}
         around = Surroundings(
@@ -70,6 +72,7 @@ class McpServers:
             context=trust(ca_bundle),
             tasks=self._tasks,
             tell=self._tell,
+            watcher=watcher,
             changed=self._warm.clear,
             first_pause=first_pause,
             longest_pause=longest_pause,
@@ -90,7 +93,8 @@ class McpServers:
         """What this user is offered; once every server is known, without waiting for anything."""
         warm = self._warm.get(actor.username)
         if warm is None:
-            warm = await self._warm_up(actor.username)
+            with self._watcher(WarmUp()):
+                warm = await self._warm_up(actor.username)
         for link in warm.links:
             link.use()
         return warm.toolbox
@@ -131,22 +135,12 @@ class McpServers:
         return warm
 
     async def _run(self, actor: Actor, call: ToolCall) -> ToolResult:
-        begun = self._clock.monotonic()
         link = self._links.get(call.tool.server)
         if link is None or not link.serves(actor.username):
             return ToolResult(call=call, error=f"{actor.username} has no MCP server {call.tool.server}")
-        result = await self._result(link, call, begun)
-        self._tell(
-            Called(
-                server=call.tool.server,
-                url=call.tool.server_url,
-                tool=call.tool.name,
-                seconds=result.duration,
-                size=result.size,
-                is_error=result.is_error,
-                error=result.error,
-            )
-        )
+        with self._watcher(Call(call=call)):
+            result = await self._result(link, call, self._clock.monotonic())
+            self._tell(_called(result))
         return result
 
     async def _result(self, link: Link, call: ToolCall, begun: float) -> ToolResult:
@@ -186,6 +180,19 @@ class McpServers:
     def _tell(self, event: Event) -> None:
         for listener in self._listeners:
             listener(event)
+
+
+def _called(result: ToolResult) -> Called:
+    tool = result.call.tool
+    return Called(
+        server=tool.server,
+        url=tool.server_url,
+        tool=tool.name,
+        seconds=result.duration,
+        size=result.size,
+        is_error=result.is_error,
+        error=result.error,
+    )
 
 
 def _arguments(call: ToolCall) -> dict[str, Any]:

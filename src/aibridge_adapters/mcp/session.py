@@ -5,6 +5,7 @@ list of tools fresh. Never: when to connect again (`link`), or who may call (`se
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import version
 from math import inf
 from typing import Any, Final
@@ -39,6 +40,8 @@ class Upkeep:
     list_ttl: float
     in_use: Callable[[], bool]
     """Whether anybody used the server since this was asked last."""
+    around_list: Callable[[], AbstractContextManager[None]] = field(default=nullcontext, repr=False)
+    """Gives a context around fetching a list and telling it."""
     on_tools: Callable[[Tools, float], None] = field(repr=False)
     """Gets every list, and how long it took."""
     on_over: Callable[[], None] = field(repr=False)
@@ -156,6 +159,10 @@ class Session:
                 self.leave(_reason(error))
 
     async def _list(self, client: Client) -> None:
+        with self._upkeep.around_list():
+            await self._fetch(client)
+
+    async def _fetch(self, client: Client) -> None:
         begun = anyio.current_time()
         tools: list[types.Tool] = []
         cursor = None
