@@ -6,7 +6,8 @@
     │  ├─ Unauthenticated         401  ├─ UpgradeRefused      426
     │  ├─ Forbidden               403  ├─ UnsupportedCoding   415
     │  ├─ RouteNotFound           404  └─ NotSupported        501
-    │  └─ MethodNotAllowed        405
+    │  ├─ MethodNotAllowed        405
+    │  └─ RateLimited             429
     ├─ OperatorFault          the gateway's configuration is at fault
     │  ├─ NoUpstreamCredential    502
     │  ├─ TooManyTools            502
@@ -21,12 +22,14 @@
        ├─ RecordingFailed         503
        ├─ IdentityUnavailable     503
        ├─ ShuttingDown            503
+       ├─ AtCapacity              503
        └─ InternalError           500
 
 Each class says the HTTP status, the `error_type` that is recorded, and whether a client should try again. The
 message is public: it reaches the client and the audit trail, so it never holds a secret or a traceback.
 """
 
+from math import ceil
 from typing import ClassVar
 
 
@@ -36,7 +39,7 @@ class BridgeError(Exception):
     status: ClassVar[int] = 500
     error_type: ClassVar[str] = "server_error"
     """Recorded on the interception; see `aibridge_core.records.ErrorType`."""
-    headers: ClassVar[tuple[tuple[bytes, bytes], ...]] = ()
+    headers: tuple[tuple[bytes, bytes], ...] = ()
     """Answer headers that belong to this error, lower-case."""
 
     def __init__(self, message: str) -> None:
@@ -113,6 +116,18 @@ class NotSupported(ClientFault):
 
     status = 501
     headers = ((b"x-should-retry", b"false"),)
+
+
+class RateLimited(ClientFault):
+    """More requests than one person, or all together, may make."""
+
+    status = 429
+    error_type = "rate_limited"
+
+    def __init__(self, message: str, wait: float) -> None:
+        """`wait`: seconds until another try may pass; clients are told whole ones (RFC 9110, section 10.2.3)."""
+        super().__init__(message)
+        self.headers = ((b"retry-after", b"%d" % max(1, ceil(wait))),)
 
 
 class OperatorFault(BridgeError):
@@ -195,6 +210,14 @@ class ShuttingDown(GatewayFault):
     """This process is about to end; another try reaches its successor."""
 
     status = 503
+    headers = ((b"retry-after", b"1"),)
+
+
+class AtCapacity(GatewayFault):
+    """As many requests run as this process may have; another try, or another replica, may take it."""
+
+    status = 503
+    error_type = "overloaded"
     headers = ((b"retry-after", b"1"),)
 
 

@@ -16,9 +16,10 @@ from aibridge_adapters.http.body import ClientLeft, read_body
 from aibridge_adapters.http.reply import AsgiReply, Send
 from aibridge_adapters.http.tasks import RequestTasks
 from aibridge_adapters.http.tokens import authenticate
-from aibridge_core.bridge import Bridge
+from aibridge_core.bridge import Bridge, Caller
 from aibridge_core.dialects.api import Dialect
 from aibridge_core.errors import BridgeError, InternalError, ShuttingDown, UpgradeRefused
+from aibridge_core.limits import Gate, Limits
 from aibridge_core.observing import UNWATCHED, Observer
 from aibridge_core.passthrough import Passthrough
 from aibridge_core.ports import Authenticator, Clock, NewId
@@ -49,6 +50,8 @@ class GatewayApp:
     clock: Clock
     new_id: NewId
     ready: Callable[[], Awaitable[bool]]
+    gate: Gate = field(factory=lambda: Gate(Limits()))
+    """Limits on AI routes; the REST API has none."""
     observer: Observer = UNWATCHED
     allow_byok: bool = True
     max_body: int = 32 * 1024 * 1024
@@ -107,19 +110,24 @@ class GatewayApp:
             await self._defect(reply, path)
 
     async def _exchange(self, scope: Scope, arrival: Arrival, receive: Receive, reply: AsgiReply) -> None:
-        headers = arrival.headers
-        caller = await authenticate(headers, self.authenticator, allow_byok=self.allow_byok)
+        caller = await authenticate(arrival.headers, self.authenticator, allow_byok=self.allow_byok)
+        with self.gate.admit(caller.actor.id, self.clock.monotonic()):
+            await self._admitted(scope, arrival, caller, receive, reply)
+
+    async def _admitted(
+        self, scope: Scope, arrival: Arrival, caller: Caller, receive: Receive, reply: AsgiReply
+    ) -> None:
         match = self.router.resolve(arrival.method, arrival.path)
         if self._draining.is_set():
             raise ShuttingDown("the gateway is shutting down; try again")
-        body = await read_body(headers, receive, limit=self.max_body)
+        body = await read_body(arrival.headers, receive, limit=self.max_body)
         use_case = self.bridge if match.route.mode is Mode.BRIDGED else self.passthrough
         reply.watch(scope, receive)
         request = ClientRequest(
             method=arrival.method,
             path=arrival.path,
             query=scope.get("query_string", b""),
-            headers=headers,
+            headers=arrival.headers,
             body=body,
             client_host=arrival.client_host,
             scheme=arrival.scheme,
