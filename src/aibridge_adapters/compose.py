@@ -29,6 +29,7 @@ from aibridge_adapters.mcp.events import Counters, write_log
 from aibridge_adapters.recording import Recording, ShieldedRecorder
 from aibridge_adapters.retention import Purge, Tally, keep_purging
 from aibridge_adapters.storage import Limits, Storage, open_storage
+from aibridge_adapters.telemetry.firewall_notes import FirewallNotes
 from aibridge_adapters.upstream.httpx_upstream import HttpxUpstream
 from aibridge_core.bridge import Bridge
 from aibridge_core.errors import StoreError
@@ -123,7 +124,7 @@ async def gateway(
             upstream=upstream,
             tools=tools,
             clock=clock,
-            observer=observers([observer] if observer else []),
+            observer=observers([FirewallNotes(), *([observer] if observer else [])]),
         )
         for chore in chores:
             await chore()

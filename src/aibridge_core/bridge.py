@@ -8,6 +8,7 @@ from collections.abc import Callable
 from attrs import evolve, frozen
 
 from aibridge_core.actors import Actor, Credential, CredentialKind
+from aibridge_core.boundaries import FirewallPlace, InvalidFirewallPlace, place_of_request
 from aibridge_core.clients import Signals, classify
 from aibridge_core.dialects.api import Interceptor
 from aibridge_core.errors import BridgeError, MalformedRequest, RequestTooLarge, UnsupportedCoding
@@ -24,6 +25,9 @@ from aibridge_core.wire import ClientRequest, Headers, UpstreamRequest, header
 
 MAX_HEADER_TEXT = 512
 """Longest header value kept in an interception's metadata, in characters."""
+
+FIREWALL_IGNORED = "agent_firewall_ignored"
+"""Key in the metadata of an interception whose request had firewall headers that name no place; says why."""
 
 KEPT_HEADERS = frozenset(
     (
@@ -163,6 +167,7 @@ class Bridge:
         view = interceptor.request
         client = classify(Signals(headers=request.headers, session_hint=view.session_hint))
         user_agent = header(request.headers, b"user-agent") or ""
+        firewall, ignored = _firewall(request.headers)
         return InterceptionStart(
             id=self._new_id(),
             initiator=actor,
@@ -177,7 +182,8 @@ class Bridge:
             credential_hint=credential.hint,
             streaming=view.streaming,
             started_at=self._clock.now(),
-            metadata=_metadata(request.headers, user_agent),
+            metadata={**_metadata(request.headers, user_agent), **ignored},
+            firewall=firewall,
         )
 
     def _outgoing(
@@ -218,6 +224,17 @@ def upstream_headers(
     elif offered is not None:
         added.append((b"accept-encoding", accepted_codings(offered, codings.names).encode("latin-1")))
     return (*kept, *added, (credential.header, credential.value))
+
+
+def _firewall(headers: Headers) -> tuple[FirewallPlace | None, dict[str, object]]:
+    """The request's place in a firewall session, and what metadata say of headers that name none.
+
+    A request is not refused for them: what it asked is worth more in the trail than its link to other logs.
+    """
+    try:
+        return place_of_request(headers), {}
+    except InvalidFirewallPlace as error:
+        return None, {FIREWALL_IGNORED: str(error)}
 
 
 def _metadata(headers: Headers, user_agent: str) -> dict[str, object]:

@@ -12,6 +12,7 @@ from typing import Any
 from attrs import Factory, frozen
 
 from aibridge_core.actors import Actor, CredentialKind
+from aibridge_core.boundaries import FirewallPlace
 
 MAX_ERROR_MESSAGE = 1024
 """Longest error message that is recorded, in characters."""
@@ -75,6 +76,8 @@ class InterceptionStart:
     streaming: bool
     started_at: datetime
     metadata: Metadata = Factory(dict)
+    firewall: FirewallPlace | None = None
+    """Where the firewall around the client saw this request; None if the client says nothing of one."""
 
 
 @frozen(kw_only=True)

@@ -2,6 +2,7 @@
 
 from attrs import frozen
 
+from aibridge_core.boundaries import NetworkLog
 from aibridge_core.identity import IdentityStore
 from aibridge_core.ports import InterceptionStore, Leases, Recorder, Retention
 from aibridge_core.tool_credentials import ToolCredentials
@@ -19,3 +20,5 @@ class Storage:
     """None: this storage removes nothing, and keeps everything for ever."""
     tool_credentials: ToolCredentials | None = None
     """None: this storage keeps no credentials of users for MCP servers."""
+    network_log: NetworkLog | None = None
+    """None: this storage keeps no network calls of agents."""

@@ -11,6 +11,7 @@ import msgspec
 from attrs import frozen
 
 from aibridge_core.actors import Actor, CredentialKind, Role
+from aibridge_core.boundaries import FirewallPlace
 from aibridge_core.records import (
     Fact,
     Interception,
@@ -57,7 +58,8 @@ def _mapping(text: str) -> dict[str, Any]:
 START_COLUMNS = (
     "id", "initiator_id", "initiator_username", "initiator_name", "initiator_role", "api_key_id", "provider",
     "provider_name", "model", "client", "client_session_id", "correlating_tool_call_id", "user_agent",
-    "credential_kind", "credential_hint", "streaming", "started_at", "metadata",
+    "credential_kind", "credential_hint", "streaming", "started_at", "metadata", "agent_firewall_session_id",
+    "agent_firewall_sequence_number",
 )  # fmt: skip
 """What a start says, in the order of `start_row`."""
 
@@ -67,18 +69,21 @@ READ_COLUMNS = (
 )  # fmt: skip
 """What is read of an interception, in the order that `interception_of` takes."""
 
+_STARTS = len(START_COLUMNS)
+
 END_COLUMNS = ("id", "status", "ended_at", "error_type", "error_message", "credential_hint")
 """What an end says, in the order of `end_row`."""
 
 
 def start_row(start: InterceptionStart) -> Row:
     """In the order of START_COLUMNS."""
-    who = start.initiator
+    who, firewall = start.initiator, start.firewall
     return (
         start.id, who.id, who.username, who.name, who.role.value, who.api_key_id, start.provider,
         start.provider_name, start.model, start.client, start.client_session_id, start.correlating_tool_call_id,
         start.user_agent, start.credential_kind.value, start.credential_hint, start.streaming,
-        micros(start.started_at), _json(start.metadata),
+        micros(start.started_at), _json(start.metadata), firewall.session_id if firewall else None,
+        firewall.sequence_number if firewall else None,
     )  # fmt: skip
 
 
@@ -92,9 +97,9 @@ def end_row(ended: InterceptionEnded) -> Row:
 
 def interception_of(row: Row) -> Interception:
     """From READ_COLUMNS, without records."""
-    session_id, thread_parent_id, thread_root_id, status, ended_at, error_type, error_message = row[18:]
+    session_id, thread_parent_id, thread_root_id, status, ended_at, error_type, error_message = row[_STARTS:]
     return Interception(
-        start=_start_of(row[:18]),
+        start=_start_of(row[:_STARTS]),
         session_id=session_id,
         thread_parent_id=thread_parent_id,
         thread_root_id=thread_root_id,
@@ -121,6 +126,7 @@ def _start_of(row: Row) -> InterceptionStart:
         streaming=bool(row[15]),
         started_at=moment_of(row[16]),
         metadata=_mapping(row[17]),
+        firewall=None if row[18] is None else FirewallPlace(session_id=row[18], sequence_number=row[19]),
     )
 
 

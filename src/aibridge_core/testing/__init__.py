@@ -7,5 +7,8 @@ import sys
 
 if "pytest" in sys.modules:  # so that a failing contract shows both sides of an assertion, as a test file does
     sys.modules["pytest"].register_assert_rewrite(
-        *(f"{__name__}.{module}" for module in ("contract", "identity_contract", "tool_credentials_contract"))
+        *(
+            f"{__name__}.{module}"
+            for module in ("contract", "identity_contract", "network_log_contract", "tool_credentials_contract")
+        )
     )

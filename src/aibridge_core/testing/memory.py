@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import attrs
 from attrs import Factory, define, field, frozen
 
+from aibridge_core.boundaries import FirewallPlace, NetworkCall
 from aibridge_core.errors import RecordingFailed, UnknownCursor
 from aibridge_core.identity import ApiToken, User
 from aibridge_core.records import (
@@ -24,6 +25,7 @@ from aibridge_core.records import (
     ToolUsage,
 )
 from aibridge_core.testing.memory_identity import MemoryIdentityStore
+from aibridge_core.testing.memory_network_log import MemoryNetworkLog
 from aibridge_core.testing.memory_retention import MemoryRetention
 from aibridge_core.testing.memory_tool_credentials import MemoryToolCredentials
 from aibridge_core.text import storable
@@ -43,6 +45,7 @@ class MemoryDatabase:
     leases: dict[str, datetime] = Factory(dict)
     purger: tuple[str, datetime] | None = None
     """Which process may purge, and until when."""
+    network_calls: dict[FirewallPlace, NetworkCall] = Factory(dict)
     users: dict[str, User] = Factory(dict)
     tokens: dict[str, ApiToken] = Factory(dict)
     tool_credentials: dict[tuple[str, str], ToolCredential] = Factory(dict)
@@ -239,6 +242,9 @@ class MemoryStorage:
         default=Factory(
             lambda self: MemoryToolCredentials(self.database.users, self.database.tool_credentials), takes_self=True
         ),
+    )
+    network_log: MemoryNetworkLog = field(
+        init=False, default=Factory(lambda self: MemoryNetworkLog(self.database), takes_self=True)
     )
 
 

@@ -16,6 +16,7 @@ as a killed process or a full disk, is yours to test; docs/how-to/add-a-storage-
 | keeps interceptions and users | `StorageContract` |
 | can also remove what it kept: it has the attribute `retention` | `StorageContract, RetentionContract` |
 | can also keep users' credentials for MCP servers: it has `tool_credentials` | `..., ToolCredentialsContract` |
+| can also keep network calls of agents: it has `network_log` | `..., NetworkLogContract` |
 | leaves users to another | `InterceptionStorageContract` |
 | keeps users only | `IdentityContract`, from `identity_contract`, with the rest of a `MemoryStorage` beside yours |
 | can't hold U+0000 in a text | any; it says in `nul_reads_as` what it keeps instead |
@@ -38,11 +39,13 @@ from aibridge_core.testing.contract.recording import RecordingContract
 from aibridge_core.testing.contract.retention import RetentionContract
 from aibridge_core.testing.contract.threads import ThreadContract
 from aibridge_core.testing.identity_contract import IdentityContract
+from aibridge_core.testing.network_log_contract import NetworkLogContract
 from aibridge_core.testing.tool_credentials_contract import ToolCredentialsContract
 
 __all__ = [
     "ContractBase",
     "InterceptionStorageContract",
+    "NetworkLogContract",
     "OpenStorage",
     "PurgeableStorage",
     "RetentionContract",

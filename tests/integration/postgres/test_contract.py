@@ -7,6 +7,7 @@ import pytest
 from aibridge_adapters.storage import Limits, open_storage
 from aibridge_core.testing.clock import FakeClock
 from aibridge_core.testing.storage_contract import (
+    NetworkLogContract,
     OpenStorage,
     RetentionContract,
     StorageContract,
@@ -17,7 +18,7 @@ UNHURRIED = Limits(statement_timeout=30.0, lock_timeout=10.0)
 """For machines that run many tests at once."""
 
 
-class TestPostgresStorage(StorageContract, RetentionContract, ToolCredentialsContract):
+class TestPostgresStorage(StorageContract, RetentionContract, ToolCredentialsContract, NetworkLogContract):
     """A database of its own for each test, opened as a gateway opens it."""
 
     nul_reads_as: ClassVar[str] = "\u2400"

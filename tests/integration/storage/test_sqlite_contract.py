@@ -5,6 +5,7 @@ import pytest
 from aibridge_adapters.storage import open_storage
 from aibridge_core.testing.clock import FakeClock
 from aibridge_core.testing.storage_contract import (
+    NetworkLogContract,
     OpenStorage,
     RetentionContract,
     StorageContract,
@@ -12,7 +13,7 @@ from aibridge_core.testing.storage_contract import (
 )
 
 
-class TestSqliteStorage(StorageContract, RetentionContract, ToolCredentialsContract):
+class TestSqliteStorage(StorageContract, RetentionContract, ToolCredentialsContract, NetworkLogContract):
     """A database file, opened as a gateway opens it."""
 
     @pytest.fixture

@@ -6,6 +6,7 @@ import pytest
 
 from aibridge_core.testing.memory import MemoryDatabase, MemoryStorage
 from aibridge_core.testing.storage_contract import (
+    NetworkLogContract,
     OpenStorage,
     RetentionContract,
     StorageContract,
@@ -13,7 +14,7 @@ from aibridge_core.testing.storage_contract import (
 )
 
 
-class TestMemoryStorage(StorageContract, RetentionContract, ToolCredentialsContract):
+class TestMemoryStorage(StorageContract, RetentionContract, ToolCredentialsContract, NetworkLogContract):
     """Nothing but a dictionary, and the whole contract."""
 
     @pytest.fixture

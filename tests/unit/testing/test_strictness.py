@@ -11,13 +11,15 @@ pytest_plugins = ["pytester"]
 
 SUITES = """
 import pytest
-from aibridge_core.testing.storage_contract import RetentionContract, StorageContract, ToolCredentialsContract
+from aibridge_core.testing.storage_contract import (
+    NetworkLogContract, RetentionContract, StorageContract, ToolCredentialsContract
+)
 from unit.testing.mutants import MUTANTS
 from unit.testing.mutants.mutant import Mutant
 
 
 def suite(mutant):
-    class Suite(StorageContract, RetentionContract, ToolCredentialsContract):
+    class Suite(StorageContract, RetentionContract, ToolCredentialsContract, NetworkLogContract):
         @pytest.fixture
         def open_storage(self):
             return mutant.opener()
@@ -74,4 +76,5 @@ def parts(mutant: Mutant) -> Sequence[object]:
         mutant.identity,
         mutant.retention,
         mutant.tool_credentials,
+        mutant.network_log,
     )

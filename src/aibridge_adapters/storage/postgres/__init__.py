@@ -16,6 +16,7 @@ from aibridge_adapters.storage.postgres.connecting import Address, Connection, a
 from aibridge_adapters.storage.postgres.identity import PostgresIdentityStore
 from aibridge_adapters.storage.postgres.leases import PostgresLeases
 from aibridge_adapters.storage.postgres.line import Line
+from aibridge_adapters.storage.postgres.network_log import PostgresNetworkLog
 from aibridge_adapters.storage.postgres.pool import Pool
 from aibridge_adapters.storage.postgres.recorder import PostgresRecorder
 from aibridge_adapters.storage.postgres.retention import PostgresRetention
@@ -54,6 +55,7 @@ async def _open(where: Address, clock: Clock, owner: str, limits: Limits) -> Asy
             identity=PostgresIdentityStore(pool),
             retention=PostgresRetention(pool, owner, clock),
             tool_credentials=PostgresToolCredentials(pool),
+            network_log=PostgresNetworkLog(pool),
         )
     finally:
         await writer.close()

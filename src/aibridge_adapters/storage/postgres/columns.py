@@ -18,10 +18,17 @@ T = TypeVar("T")
 NUL_SHOWN = "\u2400"
 """PostgreSQL's text can't hold U+0000; it becomes its picture, SYMBOL FOR NULL."""
 
-_UUIDS = {"id", "interception_id"}
-_TIMES = {"started_at", "ended_at", "created_at", "applied_at"}
-_NUMBERS = {"input_tokens", "output_tokens", "cache_read_input_tokens", "cache_write_input_tokens"}
-_TRUTHS = {"streaming", "injected"}
+_UUIDS = {"id", "interception_id", "agent_firewall_session_id"}
+_TIMES = {"started_at", "ended_at", "created_at", "applied_at", "made_at"}
+_NUMBERS = {
+    "input_tokens",
+    "output_tokens",
+    "cache_read_input_tokens",
+    "cache_write_input_tokens",
+    "agent_firewall_sequence_number",
+    "sequence_number",
+}
+_TRUTHS = {"streaming", "injected", "allowed"}
 _JSON = {"metadata", "extra"}
 _READ_UUIDS = _UUIDS | {"thread_parent_id", "thread_root_id"}
 

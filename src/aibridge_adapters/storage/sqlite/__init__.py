@@ -20,6 +20,7 @@ from aibridge_adapters.storage.sqlite.checkpoints import Checkpoints
 from aibridge_adapters.storage.sqlite.files import connect_reader, connect_writer, prepare
 from aibridge_adapters.storage.sqlite.identity import SqliteIdentityStore
 from aibridge_adapters.storage.sqlite.leases import SqliteLeases
+from aibridge_adapters.storage.sqlite.network_log import SqliteNetworkLog
 from aibridge_adapters.storage.sqlite.readers import Readers
 from aibridge_adapters.storage.sqlite.recorder import SqliteRecorder
 from aibridge_adapters.storage.sqlite.retention import SqliteRetention
@@ -62,6 +63,7 @@ async def _open(file: Path, clock: Clock, owner: str) -> AsyncIterator[Storage]:
             identity=SqliteIdentityStore(writer, readers),
             retention=SqliteRetention(writer, readers, Checkpoints(file), owner),
             tool_credentials=SqliteToolCredentials(writer, readers),
+            network_log=SqliteNetworkLog(writer, readers),
         )
     finally:
         readers.close()

@@ -9,6 +9,7 @@ from unit.testing.mutants import (
     identity,
     leases,
     listing,
+    network_log,
     recording,
     retention,
     threads,
@@ -25,4 +26,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *retention.MUTANTS,
     *identity.MUTANTS,
     *tool_credentials.MUTANTS,
+    *network_log.MUTANTS,
 )

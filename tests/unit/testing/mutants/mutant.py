@@ -7,6 +7,7 @@ from attrs import frozen
 
 from aibridge_core.testing.memory import MemoryDatabase, MemoryInterceptionStore, MemoryLeases, MemoryRecorder
 from aibridge_core.testing.memory_identity import MemoryIdentityStore
+from aibridge_core.testing.memory_network_log import MemoryNetworkLog
 from aibridge_core.testing.memory_retention import MemoryRetention
 from aibridge_core.testing.memory_tool_credentials import MemoryToolCredentials
 
@@ -21,6 +22,7 @@ class Opened:
     identity: MemoryIdentityStore
     retention: MemoryRetention
     tool_credentials: MemoryToolCredentials
+    network_log: MemoryNetworkLog
 
 
 Opener = Callable[[str], AbstractAsyncContextManager[Opened]]
@@ -40,6 +42,7 @@ class Mutant:
     identity: type[MemoryIdentityStore] = MemoryIdentityStore
     retention: type[MemoryRetention] = MemoryRetention
     tool_credentials: type[MemoryToolCredentials] = MemoryToolCredentials
+    network_log: type[MemoryNetworkLog] = MemoryNetworkLog
 
     def opener(self) -> Opener:
         """For the fixture `open_storage`."""
@@ -60,4 +63,5 @@ class Mutant:
             identity=self.identity(database.users, database.tokens, database.tool_credentials),
             retention=self.retention(database, owner),
             tool_credentials=self.tool_credentials(database.users, database.tool_credentials),
+            network_log=self.network_log(database),
         )
