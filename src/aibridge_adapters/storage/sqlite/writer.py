@@ -57,6 +57,7 @@ class Writer:
         self._queue: SimpleQueue[list[_Job]] = SimpleQueue()
         self._held: list[_Job] = []
         self._linger: asyncio.TimerHandle | None = None
+        self._hurried = False
         self._thread = threading.Thread(target=self._main, name="aibridge-sqlite-writer", daemon=True)
         self._lost: dict[str, Exception] = {}
         self._weight = 0
@@ -92,7 +93,7 @@ class Writer:
         """Return its answer when it is durable, or raise its error. It is done even if the caller is cancelled."""
         waiter = self._loop.create_future()
         self._hold(_Job(work, waiter, OVERHEAD))
-        self._release()
+        self._hurry()
         return await waiter
 
     async def room(self) -> None:
@@ -105,8 +106,19 @@ class Writer:
         self._weigh(job.weight)
         self._held.append(job)
 
+    def _hurry(self) -> None:
+        """Release soon: after what the loop has to do anyway now, so that all of it shares a flush.
+
+        Released at once, the first of many would wake the thread, be flushed alone, and have it fight with all others
+        for the interpreter.
+        """
+        if not self._hurried:
+            self._hurried = True
+            self._loop.call_soon(self._release)
+
     def _release(self) -> None:
         """Hand everything that is held to the thread, in order."""
+        self._hurried = False
         if self._linger is not None:
             self._linger.cancel()
             self._linger = None
