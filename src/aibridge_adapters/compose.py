@@ -33,6 +33,7 @@ from aibridge_adapters.telemetry.firewall_notes import FirewallNotes
 from aibridge_adapters.upstream.httpx_upstream import HttpxUpstream
 from aibridge_core.bridge import Bridge
 from aibridge_core.errors import StoreError
+from aibridge_core.hidden_turns import HiddenTurns
 from aibridge_core.observing import Observer, observers
 from aibridge_core.passthrough import Passthrough
 from aibridge_core.ports import Authenticator, Clock, Recorder, ToolServers, Upstream
@@ -195,6 +196,7 @@ def _app(
         tools=tools,
         max_turns=settings.tools.max_turns,
         observer=observer,
+        hidden=HiddenTurns(now=clock.monotonic, max_bytes=settings.tools.history_size, ttl=settings.tools.history_ttl),
     )
     rest = rest_app(
         store=storage.store,

@@ -109,6 +109,10 @@ class ToolSettings:
     """How many answers of a model one request may take."""
     max_result: int = 1024 * 1024
     """Most of one tool's result that a model gets, in bytes."""
+    history_size: int = 64 * 1024 * 1024
+    """Most of what clients didn't see that is kept until they come back, in bytes, of all users together."""
+    history_ttl: float = 24 * 3600.0
+    """How long that is kept after its last use, in seconds."""
     skip_models: re.Pattern[str] = re.compile("haiku")
     """Models of the Messages API that get no tools, by a search in their names."""
 

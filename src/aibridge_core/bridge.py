@@ -13,6 +13,7 @@ from aibridge_core.clients import Signals, classify
 from aibridge_core.dialects.api import Interceptor
 from aibridge_core.errors import BridgeError, MalformedRequest, RequestTooLarge, UnsupportedCoding
 from aibridge_core.headers import accepted_codings, for_upstream
+from aibridge_core.hidden_turns import HiddenTurns
 from aibridge_core.observing import UNWATCHED, Observer, Phase, Watch
 from aibridge_core.ports import Clock, ContentCodings, NewId, Recorder, Reply, ToolServers, Upstream
 from aibridge_core.records import InterceptionStart, Status
@@ -71,6 +72,7 @@ class Bridge:
         tools: ToolServers | None = None,
         max_turns: int = 16,
         observer: Observer = UNWATCHED,
+        hidden: HiddenTurns | None = None,
     ) -> None:
         self._upstream = upstream
         self._recorder = recorder
@@ -81,6 +83,7 @@ class Bridge:
         self._tools = tools or NoToolServers()
         self._max_turns = max_turns
         self._observer = observer
+        self._hidden = hidden or HiddenTurns(now=clock.monotonic)
 
     async def handle(self, match: Match, request: ClientRequest, caller: Caller, reply: Reply) -> None:
         """Serve one request. Raises a BridgeError as long as the answer has not begun."""
@@ -95,7 +98,7 @@ class Bridge:
 
     async def _handle(self, match: Match, request: ClientRequest, caller: Caller, reply: Reply, watch: Watch) -> None:
         with watch.during(Phase.FIND_TOOLS):
-            toolbox = await self._tools.toolbox(caller.actor)
+            toolbox = evolve(await self._tools.toolbox(caller.actor), hidden=self._hidden.of(caller.actor.id))
         with watch.during(Phase.INTERCEPT):
             interceptor, start, outgoing = self._intercept(match, request, caller, toolbox)
         del request

@@ -61,6 +61,7 @@ class RelayLoop:
         self._answering: Answering = interceptor
         self._head: AnswerHead | None = None
         self._calls: Sequence[ToolCall] = ()
+        self._calls_end_answer = False
         self._reading = False
         """Whether an answer has begun and is not over."""
 
@@ -71,7 +72,7 @@ class RelayLoop:
         """
         await self._turn(upstream)
         turns = 1
-        while self._calls:
+        while self._calls and not self._calls_end_answer:
             if turns >= self._tools.max_turns:
                 self._observe([ToolResult(call=call, error="not run: too many turns") for call in self._calls])
                 raise TurnLimitReached(f"the model called injected tools in {turns} turns without an answer")
@@ -79,6 +80,9 @@ class RelayLoop:
             self._request = evolve(self._request, body=self._interceptor.resume(results))
             await self._turn(upstream)
             turns += 1
+        if self._calls:
+            for step in self._interceptor.conclude(await self._run_tools()):
+                await self._take(step)
         await self._trail.close(self._interceptor)
         await self._start()
         await self._reply.finish()
@@ -119,7 +123,7 @@ class RelayLoop:
 
     async def _take(self, step: Step) -> None:
         if isinstance(step, CallTools):
-            self._calls = step.calls
+            self._calls, self._calls_end_answer = step.calls, step.ends_answer
         elif isinstance(step, Refused):
             raise step.error
         elif isinstance(step, Relay):

@@ -11,6 +11,7 @@ from typing import Any
 from attrs import field, frozen
 
 from aibridge_core.actors import Actor
+from aibridge_core.hidden_turns import NOTHING_HIDDEN, NothingHidden, OwnTurns
 from aibridge_core.records import ToolUsage
 
 PREFIX = "bmcp"
@@ -64,6 +65,8 @@ class Toolbox:
     """Sorted by `id`, so that equal requests stay equal (prompt caches)."""
     never_for: re.Pattern[str] | None = None
     """Models, by name, that get none; for dialects whose clients use small models for chores (Messages)."""
+    hidden: OwnTurns | NothingHidden = NOTHING_HIDDEN
+    """What earlier answers hid from this user's clients."""
 
     def for_model(self, model: str) -> Sequence[Tool]:
         """What a request for this model is offered."""

@@ -52,6 +52,16 @@ def calling(number: int) -> ScriptedAnswer:
     return ScriptedAnswer(headers=SSE, chunks=[start(number), call, end("tool_use")])
 
 
+def calling_both() -> ScriptedAnswer:
+    """A turn that calls our tool, and one of the client's."""
+    blocks = [
+        event("content_block_start", index=at, content_block={"type": "tool_use", "id": who, "name": name, "input": {}})
+        + event("content_block_stop", index=at)
+        for at, (who, name) in enumerate([("toolu_1", LIST.id), ("toolu_2", "Read")])
+    ]
+    return ScriptedAnswer(headers=SSE, chunks=[start(1), *blocks, end("tool_use")])
+
+
 def saying(words: str) -> ScriptedAnswer:
     """A turn that answers."""
     block = event("content_block_start", index=0, content_block={"type": "text", "text": words})
@@ -81,9 +91,10 @@ class World:
     def answer(call: ToolCall) -> ToolResult:
         return ToolResult(call=call, content=[{"type": "text", "text": "42"}], duration=0.25, size=27)
 
-    async def post(self) -> None:
+    async def post(self, *messages: dict[str, Any]) -> None:
         router = Router([provider(name="a", type="anthropic", base_url="https://a.example", keys=["k"])])
-        body = b'{"model":"m","stream":true,"messages":[{"role":"user","content":"hi"}]}'
+        said = [{"role": "user", "content": "hi"}, *messages]
+        body = json.dumps({"model": "m", "stream": True, "messages": said}).encode()
         request = ClientRequest(method="POST", path="/a/v1/messages", body=body)
         match = router.resolve("POST", "/a/v1/messages")
         await self.bridge.handle(match, request, Caller(actor=ANN, token="t"), self.reply)
@@ -149,6 +160,34 @@ async def test_a_later_turn_that_is_refused_is_an_error_in_the_stream() -> None:
     found = await world.kept()
     assert (found.status, found.error_type, found.error_message) == (Status.FAILED, "overloaded", "try later")
     assert len(of(found, ToolUsage)) == 1
+
+
+async def test_a_turn_that_calls_a_tool_of_the_client_too_is_the_last() -> None:
+    """Ours is run before the answer ends; the model finds its call and the result when the client comes back."""
+    world = World(calling_both(), saying("ok"))
+    await world.post()
+    assert world.reply.finished
+    assert world.reply.body.endswith(b'{"type": "message_stop"}\n\n')
+    assert LIST.id.encode() not in world.reply.body
+    found = await world.kept()
+    assert (found.status, len(world.servers.calls), len(world.upstream.requests)) == (Status.COMPLETED, 1, 1)
+    assert {call.tool: call.injected for call in of(found, ToolUsage)} == {"list": True, "Read": False}
+
+    world.reply = CollectingReply()
+    call = {"type": "tool_use", "id": "toolu_2", "name": "Read", "input": {}}
+    result = {"type": "tool_result", "tool_use_id": "toolu_2", "content": "a file"}
+    await world.post({"role": "assistant", "content": [call]}, {"role": "user", "content": [result]})
+    sent = json.loads(world.upstream.requests[1].body)["messages"]
+    assert [block["id"] for block in sent[1]["content"]] == ["toolu_1", "toolu_2"]
+    assert [block["tool_use_id"] for block in sent[2]["content"]] == ["toolu_1", "toolu_2"]
+
+
+async def test_the_last_turn_may_call_tools_of_ours_and_the_clients() -> None:
+    """No further turn follows it, so none is too many."""
+    world = World(calling(1), calling(2), calling_both())
+    await world.post()
+    assert (world.reply.finished, len(world.servers.calls)) == (True, 3)
+    assert (await world.kept()).status is Status.COMPLETED
 
 
 async def test_a_client_that_leaves_while_a_tool_runs() -> None:

@@ -212,6 +212,21 @@ SETTINGS = (
         meaning="Most of one tool's result that the model gets: longer text is cut, larger binary content left out.",
     ),
     Setting(
+        key="tools.history_size",
+        name="mcp_history_size",
+        kind=kinds.STORE_SIZE,
+        unit="bytes",
+        meaning="Memory for injected calls and results that clients were not shown, until they come back with their "
+        "history; what was unused for longest goes first.",
+    ),
+    Setting(
+        key="tools.history_ttl",
+        name="mcp_history_ttl",
+        kind=mcp_kinds.LIMIT,
+        unit="seconds",
+        meaning="How long that is kept after its last use.",
+    ),
+    Setting(
         key="tools.skip_models",
         name="mcp_skip_models",
         kind=mcp_kinds.PATTERN,

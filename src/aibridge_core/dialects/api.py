@@ -59,9 +59,13 @@ class Failed:
 
 @frozen
 class CallTools:
-    """The model asks for tools of ours. The relay runs them and goes on with what `resume` gives."""
+    """The model asks for tools of ours. The relay runs them and goes on with what `resume` gives.
+
+    `ends_answer`: the client has calls of its own to answer, so there is no further turn; `conclude` gives the rest.
+    """
 
     calls: Sequence[ToolCall]
+    ends_answer: bool = False
 
 
 @frozen
@@ -108,6 +112,10 @@ class Interceptor(Protocol):
 
     def resume(self, results: Sequence[ToolResult]) -> bytes:
         """The body of the next turn's request: the last one's, the model's calls, and their results."""
+        ...
+
+    def conclude(self, results: Sequence[ToolResult]) -> Sequence[Step]:
+        """The rest of an answer that ends with a turn with calls of ours, once these have run."""
         ...
 
     def keep_alive(self) -> bytes:

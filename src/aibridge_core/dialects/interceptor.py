@@ -128,6 +128,10 @@ class AnswerInterceptor:
         """The body of the next turn's request."""
         raise AssertionError("no tools were offered")
 
+    def conclude(self, results: Sequence[ToolResult]) -> Sequence[Step]:
+        """The rest of an answer that ends with calls of ours."""
+        raise AssertionError("no tools were offered")
+
     def keep_alive(self) -> bytes:
         """What may be sent to a waiting client right now."""
         return (

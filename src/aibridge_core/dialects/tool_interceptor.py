@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
+from attrs import evolve
 
 from aibridge_core.dialects.api import CallTools, Refused, Relay, RequestView, Step
 from aibridge_core.dialects.interceptor import (
@@ -19,6 +20,7 @@ from aibridge_core.dialects.interceptor import (
     Voice,
 )
 from aibridge_core.errors import BridgeError
+from aibridge_core.hidden_turns import NOTHING_HIDDEN, HiddenTurn, NothingHidden, OwnTurns
 from aibridge_core.sse import SseEvent
 from aibridge_core.tools import ToolCall, ToolResult
 from aibridge_core.wire import AnswerHead
@@ -35,7 +37,13 @@ class ToolReader(AnswerReader, Protocol):
     """Reads one turn. Its verdicts leave calls of ours out."""
 
     calls: Sequence[ToolCall]
-    """Calls of ours that are to be run, known when the turn is over; then the turn isn't the answer's end."""
+    """Calls of ours that are to be run, known when the turn is over."""
+    ends_answer: bool
+    """Whether the client has calls of its own to answer, so that the turn with `calls` is the last one."""
+    ending: bytes
+    """What ends a stream with such a turn, for when the calls have run."""
+    for_client: str
+    """Id of the first call that the client has to answer, in a turn that is complete; empty if there is none."""
 
     def edited(self, event: SseEvent) -> Verdict | Rewritten:
         """As `event`, for one that may have to look different to the client."""
@@ -50,6 +58,10 @@ class ToolReader(AnswerReader, Protocol):
 
     def whole(self, data: bytes) -> bytes:
         """What the client gets of a last turn that isn't a stream. Raises UnusableToolCall if that is an error."""
+        ...
+
+    def hidden(self, answers: Sequence[bytes], *, last: bool) -> HiddenTurn:
+        """The turn for when the client comes back without what it didn't see. `last`: the client's answer ends here."""
         ...
 
 
@@ -68,17 +80,24 @@ class Turns(Protocol):
         """For the next turn."""
         ...
 
-    def resume(self, body: bytes, reader: ToolReader, results: Sequence[ToolResult]) -> bytes:
-        """The request of the turn before, extended by what the model said and what its calls gave."""
+    def answer(self, result: ToolResult) -> bytes:
+        """What answers a call of ours, as this API wants it in a request."""
+        ...
+
+    def resume(self, body: bytes, reader: ToolReader, answers: Sequence[bytes]) -> bytes:
+        """The request of the turn before, extended by what the model said and by the answers to its calls."""
         ...
 
 
 class ToolInterceptor(AnswerInterceptor):
     """Implements `aibridge_core.dialects.api.Interceptor` over a dialect's `Turns`."""
 
-    def __init__(self, *, request: RequestView, voice: Voice, turns: Turns) -> None:
+    def __init__(
+        self, *, request: RequestView, voice: Voice, turns: Turns, hidden: OwnTurns | NothingHidden = NOTHING_HIDDEN
+    ) -> None:
         super().__init__(request=request, voice=voice, new_reader=turns.new_reader, edits_answers=True)
         self._turns = turns
+        self._unseen = _Unseen(hidden)
         self._sent = request.body
         self._turn: ToolReader
         self._streaming = False
@@ -89,14 +108,22 @@ class ToolInterceptor(AnswerInterceptor):
         self._reader = self._turn
         if self._is_stream(head):
             self._streaming = True
-            self._body = _TurnStream(self._turn, max_event=self._max_read)
+            self._body = _TurnStream(self._turn, unseen=self._unseen, max_event=self._max_read)
         else:
-            self._body = _TurnBody(self._turn, head.status, max_read=self._max_read)
+            self._body = _TurnBody(self._turn, head.status, unseen=self._unseen, max_read=self._max_read)
 
     def resume(self, results: Sequence[ToolResult]) -> bytes:
         """The body of the next turn's request."""
-        self._sent = self._turns.resume(self._sent, self._turn, results)
+        answers = [self._turns.answer(result) for result in results]
+        self._unseen.add(self._turn, answers)
+        self._sent = self._turns.resume(self._sent, self._turn, answers)
         return self._sent
+
+    def conclude(self, results: Sequence[ToolResult]) -> Sequence[Step]:
+        """The rest of an answer that ends with calls of ours."""
+        assert isinstance(self._body, _TurnStream | _TurnBody)
+        self._unseen.finish(self._turn, [self._turns.answer(result) for result in results])
+        return self._body.conclude()
 
     def fail(self, error: BridgeError) -> bytes:
         """Inside a stream an event, even if the turn that failed wasn't one."""
@@ -105,12 +132,34 @@ class ToolInterceptor(AnswerInterceptor):
         return super().fail(error)
 
 
+class _Unseen:
+    """What the client doesn't see of an answer, turn by turn."""
+
+    def __init__(self, hidden: OwnTurns | NothingHidden) -> None:
+        self._hidden = hidden
+        self._over: list[HiddenTurn] = []
+
+    def add(self, turn: ToolReader, answers: Sequence[bytes]) -> None:
+        """A turn that another one follows."""
+        self._over.append(turn.hidden(answers, last=False))
+
+    def finish(self, turn: ToolReader, answers: Sequence[bytes] = ()) -> None:
+        """The last turn. If it hands calls to the client, that will come back without what it didn't see."""
+        if turn.failure or not turn.for_client or not (self._over or answers):
+            return
+        last = turn.hidden(answers, last=True)
+        if not answers:  # calls of ours in it weren't run, and a history mustn't have calls without results
+            last = evolve(last, pieces=[piece for piece in last.pieces if not piece.source])
+        self._hidden.keep(turn.for_client, [*self._over, last])
+
+
 class _TurnStream(StreamAnswer):
     """A turn that streams."""
 
-    def __init__(self, reader: ToolReader, *, max_event: int) -> None:
+    def __init__(self, reader: ToolReader, *, unseen: "_Unseen", max_event: int) -> None:
         super().__init__(reader, edits=True, max_event=max_event)
         self._turn = reader
+        self._unseen = unseen
 
     def _filtered(self, events: Sequence[SseEvent]) -> Sequence[Step]:
         kept: list[bytes] = []
@@ -133,19 +182,29 @@ class _TurnStream(StreamAnswer):
         ]
         return b"".join([*shown, self._turn.over()])
 
+    def _last(self, before: bytes, last: bytes) -> Sequence[Step]:
+        self._unseen.finish(self._turn)  # a client may come back as soon as it has the last event
+        return super()._last(before, last)
+
     def _over(self, rest: bytes, *, broken: bool) -> Sequence[Step]:
         if broken or not self._turn.calls:
+            self._unseen.finish(self._turn)
             return super()._over(rest, broken=broken)
         held = (Relay(rest),) if rest else ()
-        return (*held, *self._facts(partial=False), CallTools(self._turn.calls))
+        return (*held, *self._facts(partial=False), CallTools(self._turn.calls, self._turn.ends_answer))
+
+    def conclude(self) -> Sequence[Step]:
+        self._ended = True
+        return (Relay(self._turn.ending, last=True),) if self._turn.ending else ()
 
 
 class _TurnBody(BodyAnswer):
     """A turn that is one body; nothing of it is the client's before it is known to be the last."""
 
-    def __init__(self, reader: ToolReader, status: int, *, max_read: int) -> None:
+    def __init__(self, reader: ToolReader, status: int, *, unseen: "_Unseen", max_read: int) -> None:
         super().__init__(reader, status, max_read=max_read)
         self._turn = reader
+        self._unseen = unseen
 
     def feed(self, data: bytes) -> Sequence[Step]:
         held = self._held
@@ -156,12 +215,16 @@ class _TurnBody(BodyAnswer):
     def end(self, *, broken: bool) -> Sequence[Step]:
         facts = self._facts(broken=broken)
         if self._turn.calls and not broken:
-            return (*facts, CallTools(self._turn.calls))
+            return (*facts, CallTools(self._turn.calls, self._turn.ends_answer))
         if not self._held:
             return facts
         if broken or self._status >= 400:
             return (*facts, Relay(self._held, last=not broken))
+        self._unseen.finish(self._turn)
+        return (*facts, *self.conclude())
+
+    def conclude(self) -> Sequence[Step]:
         try:
-            return (*facts, Relay(self._turn.whole(self._held), last=True))
+            return (Relay(self._turn.whole(self._held), last=True),)
         except BridgeError as error:
-            return (*facts, Refused(error))
+            return (Refused(error),)

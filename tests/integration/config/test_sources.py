@@ -41,6 +41,8 @@ EXAMPLES = {
     "tools.list_ttl": ("1h", 3600.0),
     "tools.max_turns": ("4", 4),
     "tools.max_result": ("2MiB", 2**21),
+    "tools.history_size": ("1GiB", 2**30),
+    "tools.history_ttl": ("2h", 7200.0),
     "tools.skip_models": ("mini|nano", re.compile("mini|nano")),
     "tls_cert_file": ("pem", None),
     "tls_key_file": ("pem", None),

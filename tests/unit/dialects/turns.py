@@ -4,7 +4,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from attrs import evolve
+
 from aibridge_core.dialects.api import CallTools, Dialect, Failed, Interceptor, Observed, Relay, Step
+from aibridge_core.hidden_turns import NOTHING_HIDDEN, NothingHidden, OwnTurns
 from aibridge_core.records import TokenUsage, ToolUsage
 from aibridge_core.tools import Tool, Toolbox, ToolCall, ToolResult
 from aibridge_core.wire import AnswerHead
@@ -18,25 +21,44 @@ BOX = Toolbox(tools=[LIST, MAKE])
 class Exchange:
     """A client's request, and the provider's answers to it and to what follows from it."""
 
-    def __init__(self, dialect: Dialect, request: bytes, *, size: int = 10**6) -> None:
-        self.interceptor: Interceptor = dialect.intercept(request, BOX)
+    def __init__(
+        self,
+        dialect: Dialect,
+        request: bytes,
+        *,
+        size: int = 10**6,
+        hidden: OwnTurns | NothingHidden = NOTHING_HIDDEN,
+    ) -> None:
+        self.box = evolve(BOX, hidden=hidden)
+        self.interceptor: Interceptor = dialect.intercept(request, self.box)
         self.sent = [self.interceptor.request.body]
         self.steps: list[Step] = []
         self.calls: Sequence[ToolCall] = ()
         """What the last turn asks for."""
+        self.ends = False
+        """Whether it is the last one all the same."""
         self._size = size
 
     def turn(self, answer: bytes, head: AnswerHead = STREAM, *, broken: bool = False) -> "Exchange":
         """The provider answers; its bytes come in pieces of the given size."""
+        pieces = [answer[at : at + self._size] for at in range(0, len(answer), self._size)]
+        return self.turn_in(pieces, head, broken=broken)
+
+    def turn_in(self, pieces: Sequence[bytes], head: AnswerHead = STREAM, *, broken: bool = False) -> "Exchange":
+        """The provider answers in these pieces."""
         self.interceptor.begin_turn(head)
-        steps = [
-            step
-            for at in range(0, len(answer), self._size)
-            for step in self.interceptor.feed(answer[at : at + self._size])
-        ]
+        steps = [step for piece in pieces for step in self.interceptor.feed(piece)]
         steps += self.interceptor.end_turn(broken=broken)
-        self.calls = steps[-1].calls if steps and isinstance(steps[-1], CallTools) else ()
+        last = steps[-1] if steps else None
+        self.calls, self.ends = (last.calls, last.ends_answer) if isinstance(last, CallTools) else ((), False)
         self.steps += steps
+        return self
+
+    def conclude(self, text: str = "42") -> "Exchange":
+        """Our tools answer, and the rest is the client's to do."""
+        assert self.ends
+        content = ({"type": "text", "text": text},)
+        self.steps += self.interceptor.conclude([ToolResult(call=call, content=content) for call in self.calls])
         return self
 
     def answer(self, *content: dict[str, Any], **more: Any) -> dict[str, Any]:

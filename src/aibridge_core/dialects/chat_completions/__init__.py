@@ -10,6 +10,7 @@ from attrs import evolve
 
 from aibridge_core.dialects.chat_completions.request import read_request
 from aibridge_core.dialects.chat_completions.response import ChatReader
+from aibridge_core.dialects.chat_completions.restoring import restored
 from aibridge_core.dialects.chat_completions.tools import offer, takes_tools
 from aibridge_core.dialects.chat_completions.turns import ChatTurns
 from aibridge_core.dialects.interceptor import AnswerInterceptor
@@ -30,10 +31,12 @@ class ChatCompletionsDialect:
         """Read a request, and splice in the tools that its model is offered. Raises MalformedRequest, TooManyTools."""
         view = read_request(body)
         asked = view.body is not body
+        view = evolve(view, body=restored(view.body, toolbox.hidden))
         tools = toolbox.tools
         if tools and takes_tools(body):
             view = evolve(view, body=offer(view.body, tools))
-            return ToolInterceptor(request=view, voice=self, turns=ChatTurns(tools, voice=self, hide_usage=asked))
+            turns = ChatTurns(tools, voice=self, hide_usage=asked)
+            return ToolInterceptor(request=view, voice=self, turns=turns, hidden=toolbox.hidden)
         return AnswerInterceptor(
             request=view, voice=self, new_reader=partial(ChatReader, hide_usage=asked), edits_answers=asked
         )

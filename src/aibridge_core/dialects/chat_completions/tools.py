@@ -46,12 +46,12 @@ def _definition(tool: Tool) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
-def extend(body: bytes, message: bytes, results: Sequence[ToolResult]) -> bytes:
-    """The next turn's request. `message`: the model's, as JSON text."""
-    return append_items(body, "messages", [message, *(_result(result) for result in results)])
+def extend(body: bytes, message: bytes, answers: Sequence[bytes]) -> bytes:
+    """The next turn's request. `message`: the model's, `answers`: those of the results, as JSON texts."""
+    return append_items(body, "messages", [message, *answers])
 
 
-def _result(result: ToolResult) -> bytes:
+def result_message(result: ToolResult) -> bytes:
     """A tool message; this API takes nothing but text in it."""
     if result.error:
         content = msgspec.json.encode({"error": True, "message": result.error}).decode()

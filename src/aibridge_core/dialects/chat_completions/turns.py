@@ -1,7 +1,7 @@
 """Several turns of the chat completions API as one answer for the client.
 
 Belongs here: which chunks of a turn the client sees, and what the next turn must know of it. Never: bytes of requests
-(`tools`), or how a chunk is edited (`edits`).
+(`tools`, `restoring`), or how a chunk is edited (`edits`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,17 +15,35 @@ from aibridge_core.dialects.chat_completions.edits import Change, changed, summe
 from aibridge_core.dialects.chat_completions.history import Message, keep_beside
 from aibridge_core.dialects.chat_completions.pieces import Part, Piece, parts, piece
 from aibridge_core.dialects.chat_completions.response import ChatReader
+from aibridge_core.dialects.chat_completions.restoring import mark
 from aibridge_core.dialects.interceptor import Verdict, Voice
-from aibridge_core.dialects.jsontext import text_or, try_read_any
-from aibridge_core.dialects.openai_tools import MIXED, SEVERAL, TurnCalls
+from aibridge_core.dialects.jsontext import text_or, try_read, try_read_any
 from aibridge_core.dialects.splice import find_member, items, set_member
 from aibridge_core.dialects.tool_interceptor import Rewritten, ToolReader, rewritten
+from aibridge_core.dialects.turn_calls import SEVERAL, TurnCalls
+from aibridge_core.hidden_turns import HiddenTurn, TurnPiece
 from aibridge_core.records import Fact
 from aibridge_core.sse import SseEvent
 from aibridge_core.tools import Tool, ToolCall, ToolResult
 
 _EARLY = ("length", "content_filter")
 """Reasons to finish that leave an answer incomplete."""
+
+
+class _Function(msgspec.Struct, gc=False):
+    name: Any = None
+
+
+class _Call(msgspec.Struct, gc=False):
+    function: _Function
+
+
+class _Message(msgspec.Struct, gc=False):
+    tool_calls: list[msgspec.Raw] | None = None
+
+
+_CALL = msgspec.json.Decoder(_Call)
+_MESSAGE = msgspec.json.Decoder(_Message)
 
 
 class ChatTurns:
@@ -47,12 +65,16 @@ class ChatTurns:
         """For the next turn."""
         return ChatTurnReader(self, hide_usage=self._hide_usage)
 
-    def resume(self, body: bytes, reader: ToolReader, results: Sequence[ToolResult]) -> bytes:
+    def answer(self, result: ToolResult) -> bytes:
+        """What answers a call of ours."""
+        return written.result_message(result)
+
+    def resume(self, body: bytes, reader: ToolReader, answers: Sequence[bytes]) -> bytes:
         """The request of the turn before, with the model's message and the results."""
         assert isinstance(reader, ChatTurnReader)
         self.later = True
         self.spent = summed(self.spent, reader.usage)
-        return written.extend(body, reader.message(), results)
+        return written.extend(body, reader.message(), answers)
 
 
 class ChatTurnReader(ChatReader):
@@ -61,6 +83,10 @@ class ChatTurnReader(ChatReader):
     def __init__(self, turns: ChatTurns, *, hide_usage: bool) -> None:
         super().__init__(hide_usage=hide_usage)
         self.calls: Sequence[ToolCall] = ()
+        self.ends_answer = False
+        self.ending = b""
+        self.for_client = ""
+        """Id of the first call that the client has to answer, in an answer that is complete."""
         self._turns = turns
         self._turn_calls = TurnCalls(turns.tools)
         self._message = Message()
@@ -78,6 +104,20 @@ class ChatTurnReader(ChatReader):
     def message(self) -> bytes:
         """What the model said, as JSON text."""
         return self._said if self._said is not None else self._message.source(self._first().begun)
+
+    def hidden(self, answers: Sequence[bytes], *, last: bool) -> HiddenTurn:
+        """Of the last turn its calls; of others the message. Text that was streamed stands in the client's one."""
+        message = self.message()
+        if last:
+            calls = [bytes(call) for call in (try_read(_MESSAGE, message) or _Message()).tool_calls or ()]
+            pieces = [TurnPiece(source=call) if self._is_ours(call) else TurnPiece(mark=mark(call)) for call in calls]
+            return HiddenTurn(pieces=pieces, results=answers)
+        if self._said is not None:
+            return HiddenTurn(pieces=[TurnPiece(source=message)], results=answers)
+        content = find_member(message, "content")
+        shown = try_read_any(message[content.start : content.end]) if content else None
+        without = TurnPiece(source=set_member(message, ["content"], b"null"))
+        return HiddenTurn(pieces=[without], results=answers, shown=text_or(shown))
 
     def edited(self, event: SseEvent) -> Verdict | Rewritten:
         """What becomes of an event."""
@@ -128,6 +168,9 @@ class ChatTurnReader(ChatReader):
 
     def _done(self, event: SseEvent) -> Verdict | Rewritten:
         held = self.over()
+        if self.ends_answer:
+            self.ending += event.raw
+            return Verdict.HIDE
         if self.calls:
             return Rewritten(held) if held else Verdict.HIDE
         if self._turn_calls.error:
@@ -141,9 +184,13 @@ class ChatTurnReader(ChatReader):
         self._settle()
         if self._turn_calls.error:
             return self._turns.voice.error_event(self._turn_calls.error)
-        goes_on = bool(self.calls)
-        held = [each for each in self._held if each.worth_showing(goes_on=goes_on)]
-        return b"".join(rewritten(each.event, self._data(each, goes_on=goes_on)).data for each in held)
+        goes_on = bool(self.calls) and not self.ends_answer
+        shown = [each for each in self._held if each.worth_showing(goes_on=goes_on)]
+        held = b"".join(rewritten(each.event, self._data(each, goes_on=goes_on)).data for each in shown)
+        if not self.ends_answer:
+            return held
+        self.ending = held
+        return b""
 
     def body(self, data: bytes) -> None:
         """A whole answer that isn't a stream."""
@@ -183,11 +230,20 @@ class ChatTurnReader(ChatReader):
     def _settle(self) -> None:
         facts = super().facts(partial=False)
         calls = [call for choice in self._choices.values() for call in choice.begun]
-        mixed = any(call.name not in self._turns.tools for call in calls)
-        not_now = SEVERAL if len(self._choices) > 1 else MIXED if mixed else ""
-        self._turn_calls.settle(facts, ended_early=self._finish_reason in _EARLY, not_now=not_now)
-        self.calls = self._turn_calls.to_run
+        theirs = [call.id for call in calls if call.name not in self._turns.tools]
+        self.for_client = theirs[0] if theirs else ""
+        self._turn_calls.settle(
+            facts,
+            ended_early=self._finish_reason in _EARLY,
+            for_client=bool(theirs),
+            not_now=SEVERAL if len(self._choices) > 1 else "",
+        )
+        self.calls, self.ends_answer = self._turn_calls.to_run, self._turn_calls.ends_answer
         self.failure = self.failure or self._turn_calls.failure
+
+    def _is_ours(self, call: bytes) -> bool:
+        found = try_read(_CALL, call)
+        return found is not None and found.function.name in self._turns.tools
 
     def _first(self) -> Choice:
         return self._choices[min(self._choices)]

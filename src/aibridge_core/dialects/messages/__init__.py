@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from attrs import evolve
 
-from aibridge_core.dialects.api import RequestView
 from aibridge_core.dialects.interceptor import AnswerInterceptor
 from aibridge_core.dialects.messages.request import read_request
 from aibridge_core.dialects.messages.response import MessagesReader
+from aibridge_core.dialects.messages.restoring import restored
 from aibridge_core.dialects.messages.tools import offer
 from aibridge_core.dialects.messages.turns import MessagesTurns
 from aibridge_core.dialects.tool_interceptor import ToolInterceptor
@@ -46,16 +46,12 @@ class MessagesDialect:
     def intercept(self, body: bytes, toolbox: Toolbox = NO_TOOLS) -> AnswerInterceptor:
         """Read a request, and splice in the tools that its model is offered. Raises MalformedRequest."""
         request = read_request(body)
+        request = evolve(request, body=restored(body, toolbox.hidden))
         if tools := toolbox.for_model(request.model):
-            return self._with_tools(request, tools)
+            turns = MessagesTurns(tools, voice=self)
+            request = evolve(request, body=_offering(request.body, tools))
+            return ToolInterceptor(request=request, voice=self, turns=turns, hidden=toolbox.hidden)
         return AnswerInterceptor(request=request, voice=self, new_reader=MessagesReader)
-
-    def _with_tools(self, request: RequestView, tools: Sequence[Tool]) -> AnswerInterceptor:
-        try:
-            body = offer(request.body, tools)
-        except ValueError as error:
-            raise MalformedRequest(f"The request body does not fit the Messages API: `tools`: {error}") from None
-        return ToolInterceptor(request=evolve(request, body=body), voice=self, turns=MessagesTurns(tools))
 
     def refuse(self, error: BridgeError) -> bytes:
         """The API's JSON error body."""
@@ -67,3 +63,10 @@ class MessagesDialect:
     def error_event(self, error: BridgeError) -> bytes:
         """The same inside a stream; this API has no further end marker after it."""
         return b"event: error\ndata: " + self.refuse(error) + b"\n\n"
+
+
+def _offering(body: bytes, tools: Sequence[Tool]) -> bytes:
+    try:
+        return offer(body, tools)
+    except ValueError as error:
+        raise MalformedRequest(f"The request body does not fit the Messages API: `tools`: {error}") from None

@@ -4,12 +4,10 @@ Belongs here: putting streamed blocks together again, whole: providers check thi
 what is recorded of a message.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-
-from aibridge_core.dialects.jsontext import try_read_any
 
 _TEXTS = {"text_delta": "text", "thinking_delta": "thinking", "signature_delta": "signature"}
 """Deltas that add to a text, and the block's member that they add to."""
@@ -19,8 +17,8 @@ class History:
     """The content blocks of one message."""
 
     def __init__(self) -> None:
-        self.said: bytes | None = None
-        """The content list as the provider wrote it, if it came in one piece."""
+        self.said: Sequence[bytes] | None = None
+        """The blocks as the provider wrote them, if they came in one piece."""
         self._blocks: dict[int, dict[str, Any]] = {}
         self._inputs: dict[int, list[str]] = {}
 
@@ -43,22 +41,14 @@ class History:
         elif kind == "citations_delta":
             block["citations"] = [*(block.get("citations") or ()), delta.get("citation")]
 
-    def content(self) -> bytes:
-        """The content list as JSON text."""
-        return self.said if self.said is not None else msgspec.json.encode(self._whole())
-
-    def without(self, names: Set[str]) -> bytes:
-        """The content list without calls of these tools."""
-        blocks = self._whole() if self.said is None else try_read_any(self.said)
-        return msgspec.json.encode(
-            [each for each in blocks if not (each.get("type") == "tool_use" and each.get("name") in names)]
-        )
-
-    def _whole(self) -> list[dict[str, Any]]:
+    def blocks(self) -> Sequence[bytes]:
+        """The content blocks as JSON texts."""
+        if self.said is not None:
+            return self.said
         for index, pieces in self._inputs.items():
             text = "".join(pieces)
             if text:
                 self._blocks[index]["input"] = msgspec.Raw(text.encode())
         # The API refuses empty texts; a model may well begin one and say nothing.
         blocks = (self._blocks[index] for index in sorted(self._blocks))
-        return [block for block in blocks if block.get("type") != "text" or block.get("text")]
+        return [msgspec.json.encode(block) for block in blocks if block.get("type") != "text" or block.get("text")]

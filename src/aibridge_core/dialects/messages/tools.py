@@ -21,7 +21,7 @@ _IMAGES = ("image/jpeg", "image/png", "image/gif", "image/webp")
 def offer(body: bytes, tools: Sequence[Tool]) -> bytes:
     """The request with our tools in front of the client's, so that a cache mark on the client's last tool stays valid.
 
-    Calls are kept to one at a time: a message that mixes ours with the client's could not be answered as a whole.
+    Calls are kept to one at a time: a message that mixes ours with the client's keeps the client waiting for ours.
     Raises ValueError if the request has something in the place of `tools` that isn't a list.
     """
     offered = [
@@ -46,24 +46,27 @@ def _one_at_a_time(body: bytes) -> bytes:
     return set_member(body, ["tool_choice", "disable_parallel_tool_use"], b"true")
 
 
-def extend(body: bytes, said: bytes, results: Sequence[ToolResult]) -> bytes:
-    """The next turn's request. `said`: the content list of the model's message, as JSON text."""
-    assistant = b'{"role":"assistant","content":' + said + b"}"
-    answers = msgspec.json.encode({"role": "user", "content": [_result(result) for result in results]})
-    return append_items(body, "messages", [assistant, answers])
+def extend(body: bytes, said: Sequence[bytes], answers: Sequence[bytes]) -> bytes:
+    """The next turn's request. `said`: the content blocks of the model's message; `answers`: those of the results."""
+    assistant = b'{"role":"assistant","content":[' + b",".join(said) + b"]}"
+    user = b'{"role":"user","content":[' + b",".join(answers) + b"]}"
+    return append_items(body, "messages", [assistant, user])
 
 
-def _result(result: ToolResult) -> dict[str, Any]:
+def result_block(result: ToolResult) -> bytes:
+    """The content block that answers a call, as JSON text."""
     if result.error:
         content: list[dict[str, Any]] = [_text(f"The tool could not be run: {result.error}")]
     else:
         content = [_block(each) for each in result.content] or [_without_content(result)]
-    return {
-        "type": "tool_result",
-        "tool_use_id": result.call.call_id,
-        "content": content,
-        "is_error": bool(result.error or result.is_error),
-    }
+    return msgspec.json.encode(
+        {
+            "type": "tool_result",
+            "tool_use_id": result.call.call_id,
+            "content": content,
+            "is_error": bool(result.error or result.is_error),
+        }
+    )
 
 
 def _without_content(result: ToolResult) -> dict[str, Any]:

@@ -1,48 +1,63 @@
 """Several turns of the Messages API as one message for the client.
 
 Belongs here: which events of a turn the client sees, and what the next turn must know of it. Never: bytes of requests
-(`tools`).
+(`tools`, `restoring`).
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from attrs import evolve
 
-from aibridge_core.dialects.api import Failed
-from aibridge_core.dialects.interceptor import Verdict
-from aibridge_core.dialects.jsontext import count_or_none, try_read, try_read_any
+from aibridge_core.dialects.interceptor import Verdict, Voice
+from aibridge_core.dialects.jsontext import count_or_none, text_or, try_read, try_read_any
 from aibridge_core.dialects.messages import tools as written
 from aibridge_core.dialects.messages.history import History
 from aibridge_core.dialects.messages.response import MessagesReader
+from aibridge_core.dialects.messages.restoring import mark
 from aibridge_core.dialects.splice import find_member, set_member
-from aibridge_core.dialects.tool_interceptor import Rewritten, ToolReader
-from aibridge_core.records import ErrorType, Fact, ToolUsage
+from aibridge_core.dialects.tool_interceptor import Rewritten, ToolReader, rewritten
+from aibridge_core.dialects.turn_calls import TurnCalls
+from aibridge_core.hidden_turns import HiddenTurn, TurnPiece
+from aibridge_core.records import Fact, ToolUsage
 from aibridge_core.sse import SseEvent
-from aibridge_core.tools import Tool, ToolCall, ToolResult, usage_of
+from aibridge_core.tools import Tool, ToolCall, ToolResult
 
-_CUT_OFF = "not run: its arguments are not a whole JSON object"
-_MIXED = "not run: the model called tools of the client in the same message"
-_BROKEN = "not run: the answer broke off"
+_EARLY = ("max_tokens", "model_context_window_exceeded", "refusal")
+"""Reasons to stop that leave a message incomplete (platform.claude.com/docs, "Handling stop reasons")."""
 
 
-class _Stop(msgspec.Struct):
+class _Block(msgspec.Struct, gc=False):
+    type: Any = None
+    id: Any = None
+    name: Any = None
+
+
+class _Stop(msgspec.Struct, gc=False):
     stop_reason: Any = None
 
 
-class _MessageDelta(msgspec.Struct):
+class _MessageDelta(msgspec.Struct, gc=False):
     delta: _Stop
 
 
+class _Content(msgspec.Struct, gc=False):
+    content: list[msgspec.Raw] = []
+    stop_reason: Any = None
+    usage: Any = None
+
+
+_BLOCK = msgspec.json.Decoder(_Block)
 _MESSAGE_DELTA = msgspec.json.Decoder(_MessageDelta)
+_CONTENT = msgspec.json.Decoder(_Content)
 
 
 class MessagesTurns:
     """Implements `aibridge_core.dialects.tool_interceptor.Turns`."""
 
-    def __init__(self, tools: Sequence[Tool]) -> None:
+    def __init__(self, tools: Sequence[Tool], *, voice: Voice) -> None:
         self.tools = {tool.id: tool for tool in tools}
+        self.voice = voice
         self.started = False
         """Whether the client has had its `message_start`."""
         self.next_index = 0
@@ -54,12 +69,16 @@ class MessagesTurns:
         """For the next turn."""
         return MessagesTurnReader(self)
 
-    def resume(self, body: bytes, reader: ToolReader, results: Sequence[ToolResult]) -> bytes:
+    def answer(self, result: ToolResult) -> bytes:
+        """What answers a call of ours."""
+        return written.result_block(result)
+
+    def resume(self, body: bytes, reader: ToolReader, answers: Sequence[bytes]) -> bytes:
         """The request of the turn before, with the model's message and the results."""
         assert isinstance(reader, MessagesTurnReader)
         for name, count in reader.counts.items():
             self.spent[name] = self.spent.get(name, 0) + count
-        return written.extend(body, reader.history.content(), results)
+        return written.extend(body, reader.history.blocks(), answers)
 
 
 class MessagesTurnReader(MessagesReader):
@@ -68,16 +87,19 @@ class MessagesTurnReader(MessagesReader):
     def __init__(self, turns: MessagesTurns) -> None:
         super().__init__()
         self.calls: Sequence[ToolCall] = ()
+        self.ends_answer = False
+        self.ending = b""
+        self.for_client = ""
+        """Id of the first call that the client has to answer, in a message that is complete."""
         self.history = History()
         self.counts: dict[str, int] = {}
         self._turns = turns
+        self._turn_calls = TurnCalls(turns.tools)
         self._indexes: dict[int, int | None] = {}
         """Of this turn's blocks -> the client's; None is hidden."""
         self._stop_reason = ""
         self._held = b""
         """The `message_delta` that ends the message, until it is known whose end it is."""
-        self._refusals: dict[str, str] = {}
-        """By call id: why a call of ours was not run."""
 
     def edited(self, event: SseEvent) -> Verdict | Rewritten:
         """What becomes of an event."""
@@ -107,7 +129,7 @@ class MessagesTurnReader(MessagesReader):
         shown = self._indexes.get(index, index)
         if shown is None:
             return Verdict.HIDE
-        return Verdict.PASS if shown == index else _with(event, ["index"], shown)
+        return Verdict.PASS if shown == index else rewritten(event, set_member(event.data, ["index"], b"%d" % shown))
 
     def _client_index(self, start: Mapping[str, Any]) -> int | None:
         block = start.get("content_block")
@@ -119,100 +141,83 @@ class MessagesTurnReader(MessagesReader):
     def _of_delta(self, event: SseEvent, value: Mapping[str, Any]) -> Verdict | Rewritten:
         self._count(value.get("usage"))
         if found := try_read(_MESSAGE_DELTA, event.data):
-            self._stop_reason = found.delta.stop_reason if isinstance(found.delta.stop_reason, str) else ""
-        shown = self._summed(event)
+            self._stop_reason = text_or(found.delta.stop_reason)
+        shown = rewritten(event, self._summed(event.data))
         if None not in self._indexes.values():
             return shown
         self._held += shown.data
         return Verdict.HIDE
 
-    def _summed(self, event: SseEvent) -> Rewritten:
+    def _summed(self, data: bytes) -> bytes:
         """The counts as the client sees them: of all turns."""
-        data = event.data
         for name, spent in self._turns.spent.items():
-            if find_member(data, "usage") and name in self.counts and _has(data, name):
+            if name in self.counts and _has(data, name):
                 data = set_member(data, ["usage", name], b"%d" % (self.counts[name] + spent))
-        return Rewritten(event.raw.replace(event.data, data))
+        return data
 
     def _of_stop(self, event: SseEvent) -> Verdict | Rewritten:
-        ours = self._ours()
-        if not ours:
-            return Verdict.LAST
-        self._settle(ours)
+        self._settle()
+        end = self._held + event.raw
         if self.calls:
+            self.ending = end if self.ends_answer else b""
             return Verdict.HIDE
-        if self.failure:
-            return Rewritten(b"event: error\ndata: " + _error(self.failure.message) + b"\n\n", last=True)
-        return Rewritten(self._held + event.raw, last=True)
+        if self._turn_calls.error:
+            return Rewritten(self._turns.voice.error_event(self._turn_calls.error), last=True)
+        return Rewritten(end, last=True) if self._held else Verdict.LAST
 
     def over(self) -> bytes:
         """A message without its `message_stop` isn't complete: nothing is decided, nothing is the client's."""
         return b""
 
-    def _settle(self, ours: Sequence[ToolUsage]) -> None:
-        """Decide what becomes of the calls of ours in a message that is complete."""
-        whole = all(isinstance(try_read_any(call.arguments.encode() or b"{}"), dict) for call in ours)
-        mixed = len(ours) < sum(isinstance(fact, ToolUsage) and not fact.metadata.get("kind") for fact in self._raw())
-        if whole and not mixed and self._stop_reason != "max_tokens":
-            self.calls = [self._call(fact) for fact in ours]
-            return
-        self._refusals = {call.tool_call_id: _MIXED if mixed and whole else _CUT_OFF for call in ours}
-        if not whole and self._stop_reason != "max_tokens":
-            names = ", ".join(self._turns.tools[call.tool].name for call in ours)
-            message = f"the model called {names} with arguments that are not a JSON object"
-            self.failure = Failed(ErrorType.UNKNOWN, message)
-
     def body(self, data: bytes) -> None:
         """A whole answer that isn't a stream."""
         super().body(data)
-        value = try_read_any(data)
-        if self.failure or not isinstance(value, Mapping):
+        message = try_read(_CONTENT, data)
+        if self.failure or message is None:
             return
-        self._count(value.get("usage"))
-        self._stop_reason = value.get("stop_reason") or ""
-        content = find_member(data, "content")
-        self.history.said = data[content.start : content.end] if content else b"[]"
-        if ours := self._ours():
-            self._settle(ours)
+        self._count(message.usage)
+        self._stop_reason = text_or(message.stop_reason)
+        self.history.said = [bytes(block) for block in message.content]
+        self._settle()
 
     def whole(self, data: bytes) -> bytes:
-        """The last turn's message: usage of all turns, no call of ours."""
-        if self.failure:
-            return msgspec.json.encode(
-                {"type": "error", "error": {"type": "api_error", "message": self.failure.message}}
-            )
-        for name, spent in self._turns.spent.items():
-            if name in self.counts:
-                data = set_member(data, ["usage", name], b"%d" % (self.counts[name] + spent))
-        if self._refusals:
-            data = set_member(data, ["content"], self.history.without(set(self._turns.tools)))
-        return data
+        """The last turn's message: usage of all turns, no call of ours. Raises UnusableToolCall."""
+        if self._turn_calls.error:
+            raise self._turn_calls.error
+        data = self._summed(data)
+        blocks = self.history.said or ()
+        left = [block for block in blocks if not self._is_ours(block)]
+        return data if len(left) == len(blocks) else set_member(data, ["content"], b"[" + b",".join(left) + b"]")
+
+    def hidden(self, answers: Sequence[bytes], *, last: bool) -> HiddenTurn:
+        """What isn't a stream is hidden from the client as a whole, unless it is the answer's last turn."""
+        unseen = self.history.said is not None and not last
+        pieces = [
+            TurnPiece(source=block) if unseen or self._is_ours(block) else TurnPiece(mark=mark(block))
+            for block in self.history.blocks()
+        ]
+        return HiddenTurn(pieces=pieces, results=answers)
 
     def facts(self, *, partial: bool) -> Sequence[Fact]:
         """As any answer's, apart from calls of ours that will be run: those are recorded with their results."""
-        to_run = {call.call_id for call in self.calls}
-        return [self._named(fact) for fact in super().facts(partial=partial) if not _is_call(fact, to_run)]
+        return self._turn_calls.recorded(super().facts(partial=partial))
 
-    def _named(self, fact: Fact) -> Fact:
-        if not (isinstance(fact, ToolUsage) and fact.tool in self._turns.tools):
-            return fact
-        reason = self._refusals.get(fact.tool_call_id, _BROKEN)
-        failed = usage_of(ToolResult(call=self._call(fact), error=reason))
-        return evolve(failed, metadata=fact.metadata)
+    def _settle(self) -> None:
+        """The message is complete: decide what becomes of the calls of ours in it."""
+        facts = super().facts(partial=False)
+        theirs = [fact.tool_call_id for fact in facts if isinstance(fact, ToolUsage) and self._is_for_client(fact)]
+        self.for_client = theirs[0] if theirs else ""
+        self._turn_calls.settle(facts, ended_early=self._stop_reason in _EARLY, for_client=bool(theirs))
+        self.calls, self.ends_answer = self._turn_calls.to_run, self._turn_calls.ends_answer
+        self.failure = self._turn_calls.failure
 
-    def _call(self, fact: ToolUsage) -> ToolCall:
-        return ToolCall(
-            tool=self._turns.tools[fact.tool],
-            call_id=fact.tool_call_id,
-            arguments=fact.arguments,
-            response_id=self.response_id,
-        )
+    def _is_for_client(self, call: ToolUsage) -> bool:
+        """Whether it isn't ours, and not one that the provider runs itself."""
+        return call.tool not in self._turns.tools and not call.metadata.get("kind")
 
-    def _ours(self) -> Sequence[ToolUsage]:
-        return [fact for fact in self._raw() if isinstance(fact, ToolUsage) and fact.tool in self._turns.tools]
-
-    def _raw(self) -> Sequence[Fact]:
-        return MessagesReader.facts(self, partial=False)
+    def _is_ours(self, block: bytes) -> bool:
+        found = try_read(_BLOCK, block) or _Block()
+        return found.type == "tool_use" and found.name in self._turns.tools
 
     def _count(self, usage: Any) -> None:
         if isinstance(usage, Mapping):
@@ -220,18 +225,6 @@ class MessagesTurnReader(MessagesReader):
             self.counts.update({name: count for name, count in counts.items() if count is not None})
 
 
-def _is_call(fact: Fact, ids: set[str]) -> bool:
-    return isinstance(fact, ToolUsage) and fact.tool_call_id in ids
-
-
-def _with(event: SseEvent, path: Sequence[str], value: int) -> Rewritten:
-    return Rewritten(event.raw.replace(event.data, set_member(event.data, path, b"%d" % value)))
-
-
 def _has(data: bytes, name: str) -> bool:
     usage = find_member(data, "usage")
     return bool(usage and data[usage.start : usage.end].startswith(b"{") and find_member(data, name, usage.start))
-
-
-def _error(message: str) -> bytes:
-    return msgspec.json.encode({"type": "error", "error": {"type": "api_error", "message": message}})

@@ -11,6 +11,7 @@ from aibridge_core.dialects.openai_errors import error_body, error_object
 from aibridge_core.dialects.responses.continuations import Continuations
 from aibridge_core.dialects.responses.request import read_request
 from aibridge_core.dialects.responses.response import ResponsesReader
+from aibridge_core.dialects.responses.restoring import restored
 from aibridge_core.dialects.responses.tools import is_stored, offer
 from aibridge_core.dialects.responses.turns import ResponsesTurns
 from aibridge_core.dialects.tool_interceptor import ToolInterceptor
@@ -34,10 +35,16 @@ class ResponsesDialect:
         Raises MalformedRequest, TooManyTools, and NotSupported for background requests.
         """
         request = read_request(self._continuations.applied(body))
+        request = evolve(request, body=restored(request.body, toolbox.hidden))
         if tools := toolbox.tools:
             request = evolve(request, body=offer(request.body, tools))
-            turns = ResponsesTurns(tools, voice=self, stored=is_stored(body), continuations=self._continuations)
-            return ToolInterceptor(request=request, voice=self, turns=turns)
+            turns = ResponsesTurns(
+                tools,
+                voice=self,
+                stored=is_stored(body),
+                continuations=self._continuations,
+            )
+            return ToolInterceptor(request=request, voice=self, turns=turns, hidden=toolbox.hidden)
         return AnswerInterceptor(request=request, voice=self, new_reader=ResponsesReader)
 
     def refuse(self, error: BridgeError) -> bytes:

@@ -50,18 +50,17 @@ def is_stored(body: bytes) -> bool:
     return (try_read(_REQUEST, body) or _Request()).store is not False
 
 
-def extend(body: bytes, output: Sequence[bytes], results: Sequence[ToolResult]) -> bytes:
-    """The next turn's request. `output`: the items of the model's answer, as JSON texts."""
+def extend(body: bytes, output: Sequence[bytes], answers: Sequence[bytes]) -> bytes:
+    """The next turn's request. `output`: the items of the model's answer, `answers`: the results, as JSON texts."""
     request = try_read(_REQUEST, body) or _Request()
-    outputs = [_result(result) for result in results]
     if starts(request.conversation, b'"') or starts(request.conversation, b"{"):
         # The provider has put the last turn's input and output into the conversation itself.
-        return set_member(body, ["input"], b"[" + b",".join(outputs) + b"]")
-    repeated = [item for item in output if request.store is not False or _can_be_repeated(item)]
-    return append_items(_with_input_list(body), "input", [*repeated, *outputs])
+        return set_member(body, ["input"], b"[" + b",".join(answers) + b"]")
+    repeated = [item for item in output if request.store is not False or can_be_repeated(item)]
+    return append_items(_with_input_list(body), "input", [*repeated, *answers])
 
 
-def _can_be_repeated(source: bytes) -> bool:
+def can_be_repeated(source: bytes) -> bool:
     """Without storage the provider knows a reasoning item by its encrypted content alone, and refuses others."""
     item = try_read(_ITEM, source) or _Item()
     return item.type != "reasoning" or bool(item.encrypted_content)
@@ -76,7 +75,8 @@ def _with_input_list(body: bytes) -> bytes:
     return set_member(body, ["input"], b'[{"role":"user","content":' + text + b"}]")
 
 
-def _result(result: ToolResult) -> bytes:
+def result_item(result: ToolResult) -> bytes:
+    """The item that answers a call, as JSON text."""
     return msgspec.json.encode(
         {"type": "function_call_output", "call_id": result.call.call_id, "output": _output(result)}
     )

@@ -1,7 +1,7 @@
 """Several turns of the Responses API as one response for the client.
 
 Belongs here: which events of a turn the client sees, and what the next turn must know of it. Never: bytes of requests
-(`tools`), or how the numbers of a stream run on (`merged`).
+(`tools`, `restoring`), or how the numbers of a stream run on (`merged`).
 
 The client's response begins with the `response.created` of the first turn that says something, and ends with the last
 turn's `response.completed`, under the same id and with the output of all turns. Its usage is the provider's own for the
@@ -16,13 +16,15 @@ import msgspec
 
 from aibridge_core.dialects.interceptor import Verdict, Voice
 from aibridge_core.dialects.jsontext import text_or, try_read
-from aibridge_core.dialects.openai_tools import MIXED, TurnCalls
 from aibridge_core.dialects.responses import tools as written
 from aibridge_core.dialects.responses.continuations import Continuations
 from aibridge_core.dialects.responses.merged import ITEM_EVENTS, ClientStream, Seen, TurnStream, look_at, raw_items
 from aibridge_core.dialects.responses.response import ResponsesReader
+from aibridge_core.dialects.responses.restoring import mark
 from aibridge_core.dialects.splice import set_member
 from aibridge_core.dialects.tool_interceptor import Rewritten, ToolReader, rewritten
+from aibridge_core.dialects.turn_calls import TurnCalls
+from aibridge_core.hidden_turns import HiddenTurn, TurnPiece
 from aibridge_core.records import Fact
 from aibridge_core.sse import SseEvent
 from aibridge_core.tools import Tool, ToolCall, ToolResult
@@ -49,7 +51,14 @@ _WHOLE = msgspec.json.Decoder(_Whole)
 class ResponsesTurns:
     """Implements `aibridge_core.dialects.tool_interceptor.Turns`."""
 
-    def __init__(self, tools: Sequence[Tool], *, voice: Voice, stored: bool, continuations: Continuations) -> None:
+    def __init__(
+        self,
+        tools: Sequence[Tool],
+        *,
+        voice: Voice,
+        stored: bool,
+        continuations: Continuations,
+    ) -> None:
         self.tools = {tool.id: tool for tool in tools}
         self.voice = voice
         self.stored = stored
@@ -63,12 +72,16 @@ class ResponsesTurns:
         """For the next turn."""
         return ResponsesTurnReader(self)
 
-    def resume(self, body: bytes, reader: ToolReader, results: Sequence[ToolResult]) -> bytes:
+    def answer(self, result: ToolResult) -> bytes:
+        """What answers a call of ours."""
+        return written.result_item(result)
+
+    def resume(self, body: bytes, reader: ToolReader, answers: Sequence[bytes]) -> bytes:
         """The request of the turn before, with the model's items and the results."""
         assert isinstance(reader, ResponsesTurnReader)
         self.client.counts = True
         self.visible += reader.visible(reader.output)
-        return written.extend(body, reader.output, results)
+        return written.extend(body, reader.output, answers)
 
 
 class ResponsesTurnReader(ResponsesReader):
@@ -77,11 +90,17 @@ class ResponsesTurnReader(ResponsesReader):
     def __init__(self, turns: ResponsesTurns) -> None:
         super().__init__()
         self.calls: Sequence[ToolCall] = ()
+        self.ends_answer = False
+        self.ending = b""
+        self.for_client = ""
+        """Id of the first call that the client has to answer, in a response that is complete."""
         self.output: list[bytes] = []
         """The items of the answer, as the provider wrote them."""
         self._turns = turns
         self._turn_calls = TurnCalls(turns.tools)
         self._stream = TurnStream(turns.client)
+        self._whole = False
+        """Whether it isn't a stream."""
 
     def edited(self, event: SseEvent) -> Verdict | Rewritten:
         """What becomes of an event."""
@@ -113,7 +132,7 @@ class ResponsesTurnReader(ResponsesReader):
             self.output = list(final)
         if self.failure is None:
             self._settle(ended_early=early)
-        if self.calls:
+        if self.calls and not self.ends_answer:
             before = self._stream.flush(leads_to_hidden=True)
             self._stream.skip(seen)
             return Rewritten(before) if before else Verdict.HIDE
@@ -121,6 +140,9 @@ class ResponsesTurnReader(ResponsesReader):
             return Rewritten(self._turns.voice.error_event(self._turn_calls.error), last=True)
         before = self._stream.flush()
         shown = before + self._stream.show(self._as_one_response(event, final), seen)
+        if self.ends_answer:
+            self.ending = shown
+            return Verdict.HIDE
         return Verdict.LAST if shown == event.raw else Rewritten(shown, last=True)
 
     def _as_one_response(self, event: SseEvent, final: Sequence[bytes]) -> SseEvent:
@@ -149,6 +171,16 @@ class ResponsesTurnReader(ResponsesReader):
             if not is_ours and not (leads_to_ours and _kind(item) == "reasoning")
         ]
 
+    def hidden(self, answers: Sequence[bytes], *, last: bool) -> HiddenTurn:
+        """What isn't a stream is hidden from the client as a whole, unless it is the answer's last turn."""
+        visible = set() if self._whole and not last else set(self.visible(self.output))
+        pieces = [
+            TurnPiece(mark=mark(item)) if item in visible else TurnPiece(source=item, mark=mark(item))
+            for item in self.output
+            if item in visible or self._turns.stored or written.can_be_repeated(item)
+        ]
+        return HiddenTurn(pieces=pieces, results=answers)
+
     def over(self) -> bytes:
         """A stream without its last event isn't complete: nothing is decided; what waited goes out."""
         return b"" if self.calls else self._stream.close()
@@ -156,6 +188,7 @@ class ResponsesTurnReader(ResponsesReader):
     def body(self, data: bytes) -> None:
         """A whole answer that isn't a stream."""
         super().body(data)
+        self._whole = True
         if self.failure is None:
             self.output = list(raw_items(msgspec.Raw(data)))
             status = (try_read(_WHOLE, data) or _Whole()).status
@@ -174,9 +207,10 @@ class ResponsesTurnReader(ResponsesReader):
         return self._turn_calls.recorded(super().facts(partial=partial))
 
     def _settle(self, *, ended_early: bool) -> None:
-        others = [item for item in self.output if _is_for_clients(_kind(item)) and not self._is_ours(item)]
-        self._turn_calls.settle(super().facts(partial=False), ended_early=ended_early, not_now=MIXED if others else "")
-        self.calls = self._turn_calls.to_run
+        theirs = [item for item in self.output if _is_for_clients(_kind(item)) and not self._is_ours(item)]
+        self.for_client = next(filter(None, map(mark, theirs)), "")
+        self._turn_calls.settle(super().facts(partial=False), ended_early=ended_early, for_client=bool(theirs))
+        self.calls, self.ends_answer = self._turn_calls.to_run, self._turn_calls.ends_answer
         self.failure = self._turn_calls.failure
 
     def _is_ours(self, source: bytes) -> bool:

@@ -208,23 +208,6 @@ def test_several_calls_of_ours() -> None:
     assert [message.get("tool_call_id") for message in messages[2:]] == ["call_1", "call_2"]
 
 
-def test_a_message_that_mixes_our_tools_with_the_clients_is_the_clients() -> None:
-    """It gets its own call, counted as if it were the only one; ours is recorded as not run."""
-    ours, theirs = chunk(fragment(0, "call_o", LIST.id, "{}")), chunk(fragment(1, "call_c", "Read", "{}"))
-    exchange = Exchange(CHAT, ask()).turn(sse(ours, theirs, chunk(finish="tool_calls"), usage(1, 2), DONE))
-    assert not exchange.calls
-    assert data_of(exchange.shown) == [
-        chunk(fragment(0, "call_c", "Read", "{}")),
-        chunk(finish="tool_calls"),
-        usage(1, 2),
-        None,
-    ]
-    assert {tool.tool: tool.invocation_error for tool in exchange.tools} == {
-        "list": "not run: the model called tools of the client in the same answer",
-        "Read": "",
-    }
-
-
 def test_truncated_arguments_end_the_answer_as_the_provider_did() -> None:
     """By the token limit: the call is never run, the client gets the rest, the attempt is recorded."""
     cut = [chunk({"content": "A"}), chunk(fragment(0, "call_1", LIST.id, '{"a": ')), chunk(finish="length"), DONE]

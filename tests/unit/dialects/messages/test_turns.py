@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aibridge_core.dialects.api import CallTools, Failed, Interceptor, Observed, Relay, Step
+from aibridge_core.dialects.api import CallTools, Failed, Interceptor, Observed, Refused, Relay, Step
 from aibridge_core.dialects.messages import MessagesDialect
 from aibridge_core.records import TokenUsage, ToolUsage
 from aibridge_core.tools import Tool, Toolbox, ToolCall, ToolResult
@@ -195,15 +195,31 @@ def test_a_call_without_arguments_is_one_with_none() -> None:
     assert isinstance(steps[-1], CallTools)
 
 
-def test_a_message_that_mixes_our_tools_with_the_clients_is_the_clients() -> None:
-    """It gets its own call; ours is not run, and the model may ask again when the client has answered."""
-    data = message(call(0, "Read", "{}", "toolu_c"), call(1, LIST.id, "{}", "toolu_o"))
-    steps = turn(MessagesDialect().intercept(ask(), BOX), data)
-    assert not any(isinstance(step, CallTools | Failed) for step in steps)
-    assert b"toolu_c" in shown(steps)
-    assert b"toolu_o" not in shown(steps)
-    recorded = {each.tool: each.invocation_error for each in facts(steps) if isinstance(each, ToolUsage)}
-    assert recorded == {"Read": "", "list": "not run: the model called tools of the client in the same message"}
+def test_invalid_arguments_in_a_blocking_message_are_an_error_status() -> None:
+    """SDKs raise at a status, not at an error in place of an answer; what was seen is recorded."""
+    use = {"type": "tool_use", "id": "toolu_1", "name": LIST.id, "input": "no object"}
+    usage = {"input_tokens": 3, "output_tokens": 4}
+    body = json.dumps({"id": "msg_1", "content": [use], "stop_reason": "tool_use", "usage": usage}).encode()
+    steps = turn(MessagesDialect().intercept(ask(stream=False), BOX), body, JSON)
+    refused = steps[-1]
+    assert isinstance(refused, Refused)
+    assert (refused.error.status, shown(steps)) == (502, b"")
+    assert "list with arguments that are not a JSON object" in refused.error.message
+    assert [type(fact) for fact in facts(steps)] == [TokenUsage, ToolUsage]
+    assert [step.message for step in steps if isinstance(step, Failed)] == [refused.error.message]
+
+
+@pytest.mark.parametrize("reason", ["max_tokens", "refusal", "model_context_window_exceeded"])
+def test_a_blocking_message_that_is_cut_short_has_no_call_of_ours(reason: str) -> None:
+    """Everything else of it is the client's, byte for byte, whether the call's arguments are whole or not."""
+    use = f'{{"type":"tool_use","id":"toolu_1","name":"{LIST.id}","input":{{}}}}'
+    said = '{"type":"text", "text":"Look"}'
+    body = '{"id":"msg_1", "content":[%s],"stop_reason":"' + reason + '"}'
+    interceptor = MessagesDialect().intercept(ask(stream=False), BOX)
+    steps = turn(interceptor, (body % f"{said} , {use}").encode(), JSON)
+    assert shown(steps) == (body % said).encode()
+    (tool,) = [fact for fact in facts(steps) if isinstance(fact, ToolUsage)]
+    assert tool.invocation_error == "not run: the answer was cut short"
 
 
 def test_thinking_goes_back_whole() -> None:

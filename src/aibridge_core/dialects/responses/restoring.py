@@ -1,0 +1,65 @@
+"""Puts calls of ours back into a Responses request that gives results of the client's calls.
+
+Belongs here: which items go where in the `input`. Never: what was hidden, and why (`aibridge_core.hidden_turns`). The
+client's own items keep their bytes. A client that goes on with a stored response doesn't send its items; the provider
+has ours then, too, and lacks only the results of those in the last turn.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from aibridge_core.dialects.jsontext import text_or, try_read
+from aibridge_core.dialects.restoring import TurnEnd, places
+from aibridge_core.dialects.splice import item_texts, replace_items
+from aibridge_core.hidden_turns import HiddenTurn, NothingHidden, OwnTurns
+
+
+class _Item(msgspec.Struct, gc=False):
+    type: Any = None
+    role: Any = None
+    call_id: Any = None
+
+
+_ITEM = msgspec.json.Decoder(_Item)
+_NO_ITEM = _Item()
+
+
+def mark(source: bytes) -> str:
+    """How an item is known again: a call by its id, others by their type; what the model didn't say by neither."""
+    item = try_read(_ITEM, source) or _NO_ITEM
+    kind = text_or(item.type) or "message"
+    if kind == "message":
+        return kind if item.role == "assistant" else ""
+    return "" if kind.endswith("_output") else text_or(item.call_id) or kind
+
+
+def _answers(source: bytes) -> str:
+    """Id of the call that an item gives the result of."""
+    item = try_read(_ITEM, source) or _NO_ITEM
+    return text_or(item.call_id) if text_or(item.type).endswith("_output") else ""
+
+
+def restored(body: bytes, hidden: OwnTurns | NothingHidden) -> bytes:
+    """The request with what its answers hid; the same object if nothing was."""
+    known = hidden.named_in(body)
+    items = item_texts(body, "input") if known else ()
+    before: dict[int, list[bytes]] = {}
+    answers = [_answers(item) for item in items]
+    marks = [mark(item) for item in items]
+    for call_id in dict.fromkeys(answers):
+        if turns := known.get(call_id):
+            _put(before, turns, call_id, marks)
+            before.setdefault(answers.index(call_id), []).extend(turns[-1].results)
+    changes = {place: b",".join([*added, items[place]]) for place, added in before.items() if added}
+    return replace_items(body, "input", changes)
+
+
+def _put(before: dict[int, list[bytes]], turns: Sequence[HiddenTurn], call_id: str, marks: Sequence[str]) -> None:
+    """Add what goes before which item, if the client's call is among them."""
+    if call_id not in marks:
+        return
+    for place, added in places(turns, call_id, marks).items():
+        for each in added:
+            before.setdefault(place, []).extend(each.results if isinstance(each, TurnEnd) else [each])
