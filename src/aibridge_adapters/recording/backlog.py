@@ -85,7 +85,7 @@ class Backlog(Source, Protocol):
 
 
 class LooseEnds:
-    """Implements `Source`: what nobody waits for. Bounded; the oldest go first.
+    """Implements `Source`: what nobody waits for. Bounded: what was refused goes first, then the oldest.
 
     Starts that the database may have taken although their request went no further, and interceptions that it would
     not take while it took others.
@@ -113,7 +113,7 @@ class LooseEnds:
         self._parcels[parcel.id] = parcel
         self._weight += parcel.weight
         while len(self._parcels) > self._most or (self._weight > self._limit and len(self._parcels) > 1):
-            self._drop(self._remove(next(iter(self._parcels))))
+            self._drop(self._remove(self._least_missed()))
 
     async def batch(self, most: int) -> Sequence[Parcel]:
         """The first ones."""
@@ -133,6 +133,10 @@ class LooseEnds:
     def in_memory(self) -> Sequence[Parcel]:
         """All that waits."""
         return list(self._parcels.values())
+
+    def _least_missed(self) -> str:
+        refused = (parcel.id for parcel in self._parcels.values() if parcel.refused)
+        return next(refused, next(iter(self._parcels)))
 
     def _drop(self, parcel: Parcel | None) -> None:
         if parcel is None or parcel.refused:

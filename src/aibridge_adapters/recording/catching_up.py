@@ -4,8 +4,8 @@ Belongs here: attempts, pauses between them, and what an attempt says about the 
 
 An interception that is refused while others are taken must not keep them from being written for ever: after `STRIKES`
 such failures it gets out of the way. What shows that the database lives is never the refused value itself. Where only
-a probe shows it, the failures have to go on for a while: just after an outage, or beside a locked table, a probe may
-pass some seconds before anything else does.
+a probe shows it, the failures have to go on for a while, and then one interception at a time gets out of the way: just
+after an outage, beside a locked table or on a full disk a probe may pass where nothing else does.
 """
 
 import asyncio
@@ -200,13 +200,14 @@ class CatchingUp:
         self, batch: Sequence[Parcel], failed: Mapping[str, Exception], *, others_taken: bool
     ) -> Sequence[Parcel]:
         """Those that have failed too often. Being slow is no failure."""
-        refused = [
-            parcel for parcel in batch if parcel.id in failed and not isinstance(failed[parcel.id], TimeoutError)
-        ]
+        refused = [parcel for parcel in batch if parcel.id in failed and not _is_late(failed[parcel.id])]
         stuck = [parcel for parcel in refused if self._is_out(parcel.id, others_taken=others_taken)]
+        doubtful = [parcel for parcel in stuck if not self._strikes[parcel.id].others_taken]
         for parcel in stuck:
             del self._strikes[parcel.id]
-        return stuck
+        if doubtful:  # perhaps the first was in the way of the others
+            self._strikes.clear()
+        return [parcel for parcel in stuck if parcel not in doubtful[1:]]
 
     def _is_out(self, interception_id: str, *, others_taken: bool) -> bool:
         now = asyncio.get_running_loop().time()
@@ -225,4 +226,8 @@ class CatchingUp:
 
 
 def _late(failed: Mapping[str, Exception]) -> bool:
-    return any(isinstance(error, TimeoutError) for error in failed.values())
+    return any(map(_is_late, failed.values()))
+
+
+def _is_late(error: Exception) -> bool:
+    return isinstance(error, TimeoutError)

@@ -131,6 +131,32 @@ async def test_a_probe_alone_is_not_believed_at_once(parts):
     assert (source.stuck, parts.tally.counters.replayed) == ([], 10)
 
 
+async def test_one_at_a_time_where_only_a_probe_passes(parts):
+    """If the first was in the way of the others, only the first gets out of it."""
+    source = Listed(parcels(10))
+    first, *others = source.parcels
+    parts.database.refused |= {parcel.id for parcel in source.parcels}
+    parts.catching_up.add(source)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(parts.catching_up.run)
+        await until(lambda: bool(source.stuck))
+        parts.database.refused -= {parcel.id for parcel in others}
+        await until(lambda: not source.waiting)
+        tasks.cancel_scope.cancel()
+    assert source.stuck == [first]
+
+
+def test_what_was_refused_makes_room_for_records(parts):
+    """Where too much waits, starts of requests that nobody served go first, and their loss is none."""
+    loose = LooseEnds(limit=10**6, most=3, tally=parts.tally)
+    served, *others = parcels(5)
+    loose.put(served)
+    for parcel in others:
+        loose.put(evolve(parcel, refused=True))
+    assert [parcel.id for parcel in loose.in_memory()] == [served.id, others[2].id, others[3].id]
+    assert parts.tally.counters.dropped == 0
+
+
 async def test_a_lost_database_makes_nothing_stuck(parts):
     """However often an attempt fails while the probe fails as well."""
     source = Listed(parcels(10))
