@@ -203,6 +203,7 @@ def _app(
         directory=users,
         authenticator=authenticator,
         providers=[ProviderInfo(name=each.name, type=each.type) for each in providers],
+        network_log=getattr(storage, "network_log", None),
     )
     return GatewayApp(
         router=Router(providers),
@@ -252,7 +253,7 @@ async def _purging(storage: Storage, policy: RetentionPolicy, tally: Tally, cloc
     if retention is None:
         _log.warning("this storage can't delete: everything is kept for ever, whatever the settings say")
         return
-    purge = Purge(retention, storage.store, clock)
+    purge = Purge(retention, storage.store, clock, network_log=getattr(storage, "network_log", None))
     await keep_purging(purge, policy, tally=tally, clock=clock, sleep=anyio.sleep)
 
 

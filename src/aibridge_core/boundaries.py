@@ -91,6 +91,17 @@ class NetworkLog(Protocol):
         ...
 
 
+async def calls_until_next_request(
+    log: NetworkLog, place: FirewallPlace, *, initiator_id: str, limit: int
+) -> Sequence[NetworkCall]:
+    """What the agent did between its request at this place and its next one: the first `limit` calls.
+
+    Raises StoreUnavailable.
+    """
+    before = await log.next_request(place, initiator_id=initiator_id)
+    return await log.calls(place.session_id, after=place.sequence_number, before=before, limit=limit)
+
+
 def firewall_place(session_id: str, sequence_number: str) -> FirewallPlace:
     """The place that two texts name. Raises InvalidFirewallPlace."""
     session = session_id.strip().lower()

@@ -126,12 +126,14 @@ class Outcome(StrEnum):
 
 @frozen(kw_only=True)
 class Backlog:
-    """What is due, in interceptions."""
+    """What is due, in interceptions unless it says otherwise."""
 
     interceptions: int = 0
     """To be deleted."""
     contents: int = 0
     """To be relieved of their content; before anybody has looked, those that may have any."""
+    network_calls: int = 0
+    """Network calls to be deleted; they are not interceptions, and not counted with them."""
 
 
 @frozen(kw_only=True)
@@ -143,6 +145,8 @@ class RunReport:
     """Interceptions, each with all its records."""
     erased: int = 0
     """Interceptions whose content is gone."""
+    network_calls: int = 0
+    """Network calls deleted."""
     seconds: float = 0.0
     left: Backlog | None = None
     """What is still due; None if nobody counted it."""

@@ -92,6 +92,20 @@ def _page(row: Row) -> Iterator[Line]:
     for thought in _parts(row, "model_thoughts"):
         source = _text(_part(thought, "metadata"), "source") or "thought"
         yield from _section(f"Reasoning ({safe(source)})", safe_lines(_text(thought, "content")))
+    yield from _network_calls(row)
+
+
+def _network_calls(row: Row) -> Iterator[Line]:
+    """What the agent did until its next request; denied calls stand out."""
+    calls = _parts(row, "network_calls")
+    if calls:
+        yield "", ""
+        yield "Network calls until the next request", "bold"
+    for call in calls:
+        allowed = call.get("allowed") is True
+        rule = _text(call, "matched_rule")
+        words = f"{_clock_time(call.get('made_at'))}  {'allowed' if allowed else 'denied '}  {_text(call, 'method')} "
+        yield safe(f"  {words}{_text(call, 'url')}" + (f"  ({rule})" if rule else "")), "" if allowed else "red"
 
 
 def _facts(row: Row) -> Iterator[tuple[str, str, str]]:
@@ -109,7 +123,13 @@ def _facts(row: Row) -> Iterator[tuple[str, str, str]]:
     yield "Took", _duration(row), ""
     yield "Session", _text(row, "session_id"), ""
     yield "Thread", _text(row, "thread_root_id"), ""
+    yield "Firewall", _firewall(row), ""
     yield "Credential", f"{_text(row, 'credential_kind')} {_text(row, 'credential_hint')}".strip(), ""
+
+
+def _firewall(row: Row) -> str:
+    session = _text(row, "agent_firewall_session_id")
+    return f"session {session}, number {_text(row, 'agent_firewall_sequence_number')}" if session else ""
 
 
 def _section(title: str, lines: Sequence[str]) -> Iterator[Line]:

@@ -20,6 +20,7 @@ _COMMANDS = {
     "users": "aibridge_adapters.cli.user_commands:users",
     "tokens": "aibridge_adapters.cli.token_commands:tokens",
     "interceptions": "aibridge_adapters.cli.interception_commands:interceptions",
+    "boundaries": "aibridge_adapters.cli.boundary_commands:boundaries",
     "mcp": "aibridge_adapters.cli.mcp_commands:mcp",
     "retention": "aibridge_adapters.cli.retention_commands:retention",
     "db": "aibridge_adapters.cli.db_commands:db",

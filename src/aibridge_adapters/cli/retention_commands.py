@@ -115,7 +115,7 @@ async def _opened(database_url: str, work: Callable[[Purge], Awaitable[T]]) -> T
         removal = getattr(storage, "retention", None)
         if removal is None:
             raise Failure("this storage can't delete; it keeps everything for ever")
-        return await work(Purge(removal, storage.store, clock))
+        return await work(Purge(removal, storage.store, clock, network_log=getattr(storage, "network_log", None)))
 
 
 def _seconds(text: str | None) -> float:

@@ -1,4 +1,4 @@
-"""The two things a purge does, batch by batch: deleting interceptions, and erasing content.
+"""What a purge does, batch by batch: deleting interceptions and network calls, and erasing content.
 
 Belongs here: one batch of each, and when there is no further one. Never: claims, pauses, time.
 """
@@ -7,6 +7,7 @@ from datetime import datetime
 
 from attrs import define
 
+from aibridge_core.boundaries import NetworkLog
 from aibridge_core.ports import Retention
 from aibridge_core.retention import BEGINNING, Position
 
@@ -65,4 +66,23 @@ class Erasure:
         self._walk.position = found.until or Position(started_at=self._before)
 
 
-Chore = Deletion | Erasure
+@define
+class CallDeletion:
+    """Deletes network calls that were made before a time."""
+
+    _log: NetworkLog
+    _before: datetime
+    size: int
+    """Of the next batch."""
+    done: int = 0
+    """Calls deleted."""
+    finished: bool = False
+
+    async def batch(self) -> None:
+        """The oldest that are left. Raises StoreUnavailable."""
+        deleted = await self._log.delete(made_before=self._before, limit=self.size)
+        self.done += deleted
+        self.finished = deleted < self.size
+
+
+Chore = Deletion | Erasure | CallDeletion

@@ -10,7 +10,8 @@ import anyio
 from attrs import frozen
 
 from aibridge_adapters.retention.batches import Batches, Sleep, Surroundings
-from aibridge_adapters.retention.chores import Chore, Deletion, Erasure, Walk
+from aibridge_adapters.retention.chores import CallDeletion, Chore, Deletion, Erasure, Walk
+from aibridge_core.boundaries import NetworkLog
 from aibridge_core.errors import StoreUnavailable
 from aibridge_core.ports import Clock, InterceptionStore, Retention
 from aibridge_core.records import InterceptionFilter, Status
@@ -43,11 +44,13 @@ class Purge:
         store: InterceptionStore,
         clock: Clock,
         *,
+        network_log: NetworkLog | None = None,
         pace: Pace | None = None,
         sleep: Sleep = anyio.sleep,
     ) -> None:
         self._around = Surroundings(retention=retention, clock=clock, pace=pace or Pace(), sleep=sleep)
         self._store = store
+        self._network_log = network_log
         self._walk = Walk(begun=clock.monotonic())
 
     async def due(self, policy: RetentionPolicy) -> Backlog:
@@ -62,7 +65,8 @@ class Purge:
                 started_before=cutoffs.contents, after=position, limit=self._around.pace.largest
             )
             contents, position = contents + len(found.ids), found.until
-        return Backlog(interceptions=await self._ended(None, cutoffs.interceptions), contents=contents)
+        interceptions = await self._ended(None, cutoffs.interceptions)
+        return Backlog(interceptions=interceptions, contents=contents, network_calls=await self._calls(cutoffs))
 
     async def run(
         self,
@@ -77,7 +81,8 @@ class Purge:
         """
         cutoffs, begun = policy.cutoffs(self._around.clock.now()), self._around.clock.monotonic()
         deletions, erasures = self._deletions(cutoffs), self._erasures(cutoffs)
-        chores: Sequence[Chore] = [*deletions, *erasures]
+        of_calls = self._call_deletions(cutoffs)
+        chores: Sequence[Chore] = [*deletions, *erasures, *of_calls]
 
         def progress() -> Progress:
             return Progress(deleted=_done(deletions), erased=_done(erasures))
@@ -88,6 +93,7 @@ class Purge:
             outcome=outcome,
             deleted=_done(deletions),
             erased=_done(erasures),
+            network_calls=_done(of_calls),
             seconds=self._around.clock.monotonic() - begun,
             left=await self._left(cutoffs) if outcome is Outcome.OUT_OF_TIME else _NOTHING.get(outcome),
             error=error,
@@ -107,13 +113,25 @@ class Purge:
         self._walk.position = max(self._walk.position, _kept_from(cutoffs))
         return [Erasure(self._around.retention, cutoffs.contents, self._walk, self._around.pace.first)]
 
+    def _call_deletions(self, cutoffs: Cutoffs) -> Sequence[CallDeletion]:
+        """Calls are kept as long as interceptions, by their own times."""
+        if cutoffs.interceptions is None or self._network_log is None:
+            return []
+        return [CallDeletion(self._network_log, cutoffs.interceptions, self._around.pace.first)]
+
+    async def _calls(self, cutoffs: Cutoffs) -> int:
+        if cutoffs.interceptions is None or self._network_log is None:
+            return 0
+        return await self._network_log.count(made_before=cutoffs.interceptions)
+
     async def _left(self, cutoffs: Cutoffs) -> Backlog | None:
         try:
             interceptions = await self._ended(None, cutoffs.interceptions)
             contents = await self._ended(self._walk.position.started_at, cutoffs.contents)
+            network_calls = await self._calls(cutoffs)
         except StoreUnavailable:
             return None
-        return Backlog(interceptions=interceptions, contents=contents)
+        return Backlog(interceptions=interceptions, contents=contents, network_calls=network_calls)
 
     async def _ended(self, first: datetime | None, before: datetime | None) -> int:
         """How many that have ended started from `first` on, and before `before`; None if that is never."""

@@ -66,6 +66,7 @@ def log_run(report: RunReport) -> None:
         "outcome": report.outcome.value,
         "deleted": report.deleted,
         "erased": report.erased,
+        "network_calls_deleted": report.network_calls,
         "seconds": round(report.seconds, 3),
     }
     if report.left is not None:

@@ -92,12 +92,13 @@ def test_json_for_programs(admin: Admin) -> None:
     due = json.loads(admin("retention", "run", "--dry-run", "-o", "json", **settings).stdout)
     assert due == {
         "dry_run": True, "retention": "12w", "prompt_retention": "0", "interceptions_due": 2, "contents_due": 0,
+        "network_calls_due": 0,
     }  # fmt: skip
     done = json.loads(admin("retention", "run", "-o", "json", **settings).stdout)
     assert done.pop("seconds") >= 0
     assert done == {
         "dry_run": False, "retention": "12w", "prompt_retention": "0", "outcome": "done", "deleted": 2, "erased": 0,
-        "interceptions_left": 0, "contents_left": 0, "error": None,
+        "interceptions_left": 0, "contents_left": 0, "network_calls_deleted": 0, "network_calls_left": 0, "error": None,
     }  # fmt: skip
 
 

@@ -17,9 +17,11 @@ As = Callable[[Actor], httpx.AsyncClient]
 PROVIDERS = (ProviderInfo(name="openai-eu", type="openai"), ProviderInfo(name="anthropic", type="anthropic"))
 
 
-def app_on(store: object) -> RestApi:
+def app_on(store: object, network_log: object = None) -> RestApi:
     """The API on any store."""
-    return rest_app(store=store, directory=Directory(), authenticator=Tokens(), providers=PROVIDERS)  # type: ignore[arg-type]
+    return rest_app(
+        store=store, directory=Directory(), authenticator=Tokens(), providers=PROVIDERS, network_log=network_log
+    )  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ async def storage() -> MemoryStorage:
 @pytest.fixture
 def app(storage: MemoryStorage) -> RestApi:
     """The API on that trail."""
-    return app_on(storage.store)
+    return app_on(storage.store, storage.network_log)
 
 
 @pytest.fixture

@@ -35,6 +35,8 @@ RICH_JSON = {
     "ended_at": "2026-01-02T12:00:01.250000Z",
     "duration_ms": 1250,
     "metadata": {"anthropic_beta": "x", "request_user_agent": "claude-cli/1.0 (zażółć)"},
+    "agent_firewall_session_id": None,
+    "agent_firewall_sequence_number": None,
     "user_prompts": [
         {
             "id": record_id(1, 1),
@@ -91,7 +93,7 @@ RICH_JSON = {
 async def test_an_interception_is_told_completely(acting: As) -> None:
     """Every recorded fact stands in its field, in the list and alone alike."""
     alone = (await acting(ADMIN).get(f"/interceptions/{identifier(1)}")).json()
-    assert alone == RICH_JSON
+    assert alone == {**RICH_JSON, "network_calls": None}
     listed = (await acting(ADMIN).get("/interceptions")).json()["results"]
     assert listed[-1] == RICH_JSON
 

@@ -12,6 +12,7 @@ from aibridge_core.retention import Backlog, Outcome, RetentionPolicy
 from aibridge_core.testing.clock import FakeClock
 from aibridge_core.testing.contract.base import completed, read
 from aibridge_core.testing.contract.purging import OpenPurgeable, PurgeableStorage, whole
+from aibridge_core.testing.network_log_contract import LoggingStorage, call, kept
 from aibridge_core.testing.samples import Samples
 from integration.retention.conftest import PurgeOf, Turning
 from integration.retention.failing import FailingRetention
@@ -47,6 +48,19 @@ async def test_what_is_older_goes(storage: PurgeableStorage, samples: Samples, p
     assert (report.outcome, report.deleted, report.erased, report.left) == (Outcome.DONE, 1, 0, Backlog())
     assert await storage.store.get(old.start.id) is None
     assert await read(storage, young.start) == young
+
+
+async def test_old_network_calls_go(storage: LoggingStorage, samples: Samples, purge_of: PurgeOf) -> None:
+    """Calls are kept as long as interceptions, by their own times; a dry run counts them, the report too."""
+    now = samples.clock.now()
+    made = [call(samples, age, made_at=now - timedelta(days=age)) for age in (59, *range(61, 100))]
+    await storage.network_log.keep(made)
+    purge = purge_of(storage, network_log=storage.network_log)
+    assert await purge.due(SIXTY) == Backlog(network_calls=39)
+    report = await purge.run(SIXTY)
+    assert (report.outcome, report.deleted, report.network_calls, report.left) == (Outcome.DONE, 0, 39, Backlog())
+    assert await kept(storage) == [made[0]]
+    assert (await purge.run(RetentionPolicy())).network_calls == 0
 
 
 async def test_the_boundary(storage: PurgeableStorage, samples: Samples, purge: Purge, clock: FakeClock) -> None:

@@ -1,6 +1,7 @@
 """Reads the audit trail back over HTTP. Start reading in `api.py`.
 
-Belongs here: what others may import. Never: writing anything; every operation is a GET.
+Belongs here: what others may import. Never: changing what is there; the one POST adds what
+firewalls saw.
 """
 
 from aibridge_adapters.http.rest.api import REST_ROOTS, RestApi, rest_app

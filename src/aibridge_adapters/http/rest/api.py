@@ -10,6 +10,8 @@ from starlette.requests import Request
 from starlette.routing import Route, Router
 from starlette.types import Message, Receive, Scope, Send
 
+from aibridge_adapters.http.body import ClientLeft, read_body
+from aibridge_adapters.http.rest.boundaries import Boundaries
 from aibridge_adapters.http.rest.catalogue import Catalogue, ProviderInfo
 from aibridge_adapters.http.rest.interceptions import Interceptions
 from aibridge_adapters.http.rest.openapi import OpenApi
@@ -17,10 +19,11 @@ from aibridge_adapters.http.rest.operations import Call, Operation
 from aibridge_adapters.http.rest.parameters import Query
 from aibridge_adapters.http.rest.problems import explain
 from aibridge_adapters.http.rest.searching import Search
+from aibridge_core.boundaries import NetworkLog
 from aibridge_core.errors import Unauthenticated
 from aibridge_core.ports import Authenticator, InterceptionStore, UserDirectory
 
-REST_ROOTS = frozenset({"interceptions", "models", "clients", "providers", "users", "openapi.json"})
+REST_ROOTS = frozenset({"interceptions", "boundaries", "models", "clients", "providers", "users", "openapi.json"})
 """First path segments that the API serves; below a shared mount no provider can have one of these names."""
 
 ACTOR = "aibridge.actor"
@@ -38,10 +41,15 @@ def rest_app(
     directory: UserDirectory,
     authenticator: Authenticator,
     providers: Sequence[ProviderInfo],
+    network_log: NetworkLog | None = None,
 ) -> "RestApi":
     """The API, to be mounted anywhere: it serves `/interceptions` and so on below the scope's `root_path`."""
-    search = Search(store, directory)
-    operations = [*Interceptions(store, search).operations(), *Catalogue(store, providers).operations()]
+    search, boundaries = Search(store, directory), Boundaries(network_log)
+    operations = [
+        *Interceptions(store, search, boundaries).operations(),
+        *boundaries.operations(),
+        *Catalogue(store, providers).operations(),
+    ]
     description = OpenApi(operations)
     return RestApi([*operations, description.operation], authenticator)
 
@@ -50,7 +58,7 @@ class RestApi:
     """An ASGI application. Each request is authenticated first, then routed; each exception becomes an answer."""
 
     def __init__(self, operations: Sequence[Operation], authenticator: Authenticator) -> None:
-        self.routes = [Route(each.path, _Endpoint(each), methods=["GET"], name=each.name) for each in operations]
+        self.routes = [Route(each.path, _Endpoint(each), methods=[each.method], name=each.name) for each in operations]
         self._router = Router(self.routes, redirect_slashes=False)
         self._authenticator = authenticator
 
@@ -64,6 +72,8 @@ class RestApi:
             actor = await self._authenticator.authenticate(_token(scope))
             # With an "app" in its scope, starlette's router raises 404 and 405 instead of answering in plain text.
             await self._router({**scope, ACTOR: actor, "app": self}, receive, answer)
+        except ClientLeft:
+            return  # nobody is there to hear an answer
         except Exception as error:
             if answer.started:
                 raise
@@ -87,12 +97,15 @@ class _Endpoint:
         self._operation = operation
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        taken = self._operation.body
+        body = await read_body(tuple(scope["headers"]), receive, limit=taken.limit) if taken else b""
         response = await self._operation.handler(
             Call(
                 actor=scope[ACTOR],
                 query=Query(scope["query_string"], self._operation.parameters),
                 path=scope["path_params"],
                 root=scope.get("root_path", ""),
+                body=body,
             )
         )
         await response(scope, receive, send)

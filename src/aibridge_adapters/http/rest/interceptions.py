@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from starlette.responses import Response
 
 from aibridge_adapters.http.rest import shapes
+from aibridge_adapters.http.rest.boundaries import Boundaries
 from aibridge_adapters.http.rest.encoding import PiecewiseJson, encode_rows
 from aibridge_adapters.http.rest.operations import Call, Operation, json_response
 from aibridge_adapters.http.rest.parameters import AFTER_ID, LIMIT, OFFSET, Parameter, is_uuid
-from aibridge_adapters.http.rest.presenting import present_interception
+from aibridge_adapters.http.rest.presenting import present_in_full, present_interception
 from aibridge_adapters.http.rest.problems import Problem, invalid
 from aibridge_adapters.http.rest.searching import Search
 from aibridge_core.errors import UnknownCursor
@@ -34,9 +35,10 @@ Q = Parameter(
 class Interceptions:
     """The two operations on one store."""
 
-    def __init__(self, store: InterceptionStore, search: Search) -> None:
+    def __init__(self, store: InterceptionStore, search: Search, boundaries: Boundaries) -> None:
         self._store = store
         self._search = search
+        self._boundaries = boundaries
 
     def operations(self) -> Sequence[Operation]:
         """What the router serves of this."""
@@ -53,9 +55,9 @@ class Interceptions:
             Operation(
                 name="getInterception",
                 path="/interceptions/{id}",
-                summary="Read one interception",
+                summary="Read one interception, with the network calls that followed it",
                 handler=self.get,
-                result=shapes.Interception,
+                result=shapes.InterceptionInFull,
                 errors={404: "There is no such interception, or it is not yours to read."},
             ),
         )
@@ -74,7 +76,7 @@ class Interceptions:
         found = await self._visible(call.path["id"], call)
         if found is None:
             raise Problem(404, "Interception not found.")
-        return json_response(present_interception(found))
+        return json_response(present_in_full(found, await self._boundaries.between(found, call)))
 
     async def _page(self, where: InterceptionFilter, page: Page, call: Call) -> Sequence[Interception]:
         """Raises Problem for a cursor that is unknown, or another's: its place in time would tell something."""

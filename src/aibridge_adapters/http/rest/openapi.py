@@ -73,7 +73,7 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
         },
         "security": [{name: []} for name in SECURITY_SCHEMES],
         "paths": {
-            operation.path: {"get": _operation(operation, result, error)}
+            operation.path: {operation.method.lower(): _operation(operation, result, error)}
             for operation, result in zip(operations, results, strict=True)
         },
         "components": {"securitySchemes": SECURITY_SCHEMES, "schemas": components},
@@ -81,7 +81,7 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
 
 
 def _operation(operation: Operation, result: Mapping[str, Any], error: Mapping[str, Any]) -> dict[str, Any]:
-    return {
+    described: dict[str, Any] = {
         "operationId": operation.name,
         "summary": operation.summary,
         "description": operation.description,
@@ -97,6 +97,13 @@ def _operation(operation: Operation, result: Mapping[str, Any], error: Mapping[s
             },
         },
     }
+    if operation.body is not None:
+        described["requestBody"] = {
+            "description": operation.body.description,
+            "required": True,
+            "content": {operation.body.media_type: {"schema": {"type": "string"}}},
+        }
+    return described
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:
@@ -105,7 +112,8 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
         "in": "query",
         "description": parameter.description,
         "schema": parameter.schema,
-        "allowEmptyValue": True,  # as if it were absent
+        "required": parameter.required,
+        "allowEmptyValue": not parameter.required,  # as if it were absent
     }
     return {**described, "example": parameter.example} if parameter.example else described
 

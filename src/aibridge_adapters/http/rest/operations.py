@@ -16,6 +16,16 @@ from aibridge_core.actors import Actor
 
 
 @frozen(kw_only=True)
+class Body:
+    """What an operation takes beside its parameters."""
+
+    media_type: str
+    description: str
+    limit: int
+    """In bytes."""
+
+
+@frozen(kw_only=True)
 class Call:
     """A request whose sender is known and whose parameters are known by name."""
 
@@ -25,6 +35,8 @@ class Call:
     """Path parameters by name."""
     root: str
     """Where the API is mounted; empty at the top."""
+    body: bytes = b""
+    """Of operations that take one."""
 
     @property
     def sees_only(self) -> str | None:
@@ -34,16 +46,19 @@ class Call:
 
 @frozen(kw_only=True)
 class Operation:
-    """One route and its GET. Whoever holds a valid token may call it; what it shows depends on the actor."""
+    """One route and its method. Whoever holds a valid token may call it; what it shows depends on the actor."""
 
     name: str
     """Unique; `operationId` of the document."""
     path: str
     """Below the mount; `{id}` marks a path parameter, always an interception's id."""
+    method: str = "GET"
+    """GET brings HEAD with it."""
     summary: str
     description: str = ""
     handler: Callable[[Call], Awaitable[Response]]
     parameters: tuple[Parameter, ...] = ()
+    body: Body | None = None
     result: Any
     """Type of the body of a 200 answer."""
     errors: Mapping[int, str] = Factory(dict)

@@ -19,13 +19,14 @@ from aibridge_core.records import Page
 
 @frozen(kw_only=True)
 class Parameter:
-    """A query parameter, optional as all of them are."""
+    """A query parameter."""
 
     name: str
     description: str
     schema: Mapping[str, Any]
     """JSON Schema of its value."""
     example: str = ""
+    required: bool = False
 
 
 DEFAULT_LIMIT = 100
@@ -67,6 +68,16 @@ class Query:
     def text(self, parameter: Parameter) -> str:
         """The value; empty if it is absent."""
         return self._values.get(parameter.name, "")
+
+    def number(self, parameter: Parameter) -> int | None:
+        """A non-negative number; None if it is absent. Raises Problem."""
+        faults: list[Validation] = []
+        value = self._integer(parameter, faults)
+        if value < 0:
+            faults.append(_fault(parameter.name, "must not be negative"))
+        if faults:
+            raise invalid(INVALID_PARAMETERS, *faults)
+        return value if self.text(parameter) else None
 
     def page(self) -> Page:
         """`limit`, `offset` and `after_id` together. Raises Problem."""

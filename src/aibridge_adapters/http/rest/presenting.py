@@ -4,12 +4,15 @@ Belongs here: which value stands in which field, and what is masked on its way o
 decision who may see what.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from aibridge_adapters.http.rest import shapes
 from aibridge_core.actors import Actor
+from aibridge_core.boundaries import NetworkCall
 from aibridge_core.records import (
     Interception,
     ModelThought,
@@ -25,7 +28,7 @@ MAX_HINT = 15
 
 def present_interception(interception: Interception) -> shapes.Interception:
     """An interception with all its records."""
-    start = interception.start
+    start, firewall = interception.start, interception.start.firewall
     facts = _Facts(interception)
     return shapes.Interception(
         id=start.id,
@@ -49,10 +52,34 @@ def present_interception(interception: Interception) -> shapes.Interception:
         ended_at=timestamp(interception.ended_at) if interception.ended_at else None,
         duration_ms=_duration(interception),
         metadata=_with_user_agent(start.metadata, start.user_agent),
+        agent_firewall_session_id=firewall.session_id if firewall else None,
+        agent_firewall_sequence_number=firewall.sequence_number if firewall else None,
         token_usages=facts.tokens,
         user_prompts=facts.prompts,
         tool_usages=facts.tools,
         model_thoughts=facts.thoughts,
+    )
+
+
+def present_in_full(interception: Interception, calls: Sequence[NetworkCall] | None) -> shapes.InterceptionInFull:
+    """The same, with the network calls that followed it."""
+    plain = msgspec.structs.asdict(present_interception(interception))
+    shown = None if calls is None else [present_network_call(call) for call in calls]
+    return shapes.InterceptionInFull(**plain, network_calls=shown)
+
+
+def present_network_call(call: NetworkCall) -> shapes.NetworkCall:
+    """A call that went through a firewall, or did not."""
+    return shapes.NetworkCall(
+        agent_firewall_session_id=call.place.session_id,
+        sequence_number=call.place.sequence_number,
+        made_at=timestamp(call.made_at),
+        allowed=call.allowed,
+        method=call.method,
+        url=call.url,
+        matched_rule=call.matched_rule,
+        process=call.process,
+        metadata=dict(call.metadata),
     )
 
 

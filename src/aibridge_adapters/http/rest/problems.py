@@ -64,7 +64,8 @@ def explain(error: Exception, method: str, path: str) -> Problem:
         case HTTPException(status_code=404):
             return Problem(404, "Not found.", detail=f"There is no {path} in this API. See openapi.json.")
         case HTTPException(status_code=405):
-            detail = f"{path} can be read only (GET, HEAD), not {method}."
+            allowed = (error.headers or {}).get("Allow", "GET, HEAD")
+            detail = f"{path} is for {allowed}, not {method}."
             return Problem(405, "Method not allowed.", detail=detail, headers=error.headers)
     error_id = secrets.token_hex(8)
     logger.error("REST request failed: %s %r, error id %s", method, path, error_id, exc_info=error)

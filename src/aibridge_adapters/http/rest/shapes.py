@@ -126,10 +126,54 @@ class Interception(Shape, frozen=True, kw_only=True):
     metadata: Annotated[
         dict[str, Any], Meta(description="Further facts by name, e.g. `request_user_agent` as the client sent it.")
     ]
+    agent_firewall_session_id: Annotated[
+        Id | None, Meta(description="Session of the firewall around the client; null without one.")
+    ]
+    agent_firewall_sequence_number: Annotated[Count | None, Meta(description="The request's place in that session.")]
     token_usages: list[TokenUsage]
     user_prompts: list[UserPrompt]
     tool_usages: list[ToolUsage]
     model_thoughts: list[ModelThought]
+
+
+class NetworkCall(Shape, frozen=True, kw_only=True):
+    """A call that an agent made, or tried to make, through its firewall."""
+
+    agent_firewall_session_id: Id
+    sequence_number: Count
+    made_at: Time
+    allowed: Annotated[bool, Meta(description="False: the firewall stopped it.")]
+    method: str
+    url: Annotated[str, Meta(description="Without credentials.")]
+    matched_rule: Annotated[str, Meta(description="The rule that allowed it; empty if none did, or none was named.")]
+    process: Annotated[str, Meta(description="The program behind the firewall; empty if unknown.")]
+    metadata: Metadata
+
+
+class InterceptionInFull(Interception, frozen=True, kw_only=True):
+    """One interception, and what its agent did next."""
+
+    network_calls: Annotated[
+        list[NetworkCall] | None,
+        Meta(
+            description="Calls between this request and the user's next one in its firewall session, the first 1000."
+            " Null without a firewall, and for members."
+        ),
+    ]
+
+
+class NetworkCalls(Shape, frozen=True, kw_only=True):
+    """A part of the calls of a firewall session, by sequence number."""
+
+    results: list[NetworkCall]
+
+
+class ImportedCalls(Shape, frozen=True, kw_only=True):
+    """What became of the lines of an audit log."""
+
+    new: Annotated[int, Meta(ge=0, description="Calls that were kept.")]
+    known: Annotated[int, Meta(ge=0, description="Calls that were there already.")]
+    skipped: Annotated[int, Meta(ge=0, description="Lines about something else.")]
 
 
 class InterceptionPage(Shape, frozen=True, kw_only=True):

@@ -18,10 +18,11 @@ from aibridge_core.boundaries import FirewallPlace, NetworkCall
 
 _KEEP = f"""
 INSERT INTO network_calls ({", ".join(CALL_COLUMNS)})
-SELECT {", ".join(map(given, CALL_COLUMNS))} FROM {recordset(CALL_COLUMNS)} ORDER BY 1, 2
+SELECT {", ".join(map(given, CALL_COLUMNS))} FROM {recordset(CALL_COLUMNS).replace("$1", "%s")} ORDER BY 1, 2
 ON CONFLICT DO NOTHING
 """
-"""In one order always, so that two that keep the same calls wait for one another and never for ever."""
+"""In one order always, so that two that keep the same calls wait for one another and never for ever. `recordset`
+numbers its parameter as libpq does; this statement goes by way of psycopg."""
 _CALLS = f"""
 SELECT {", ".join(map(readable, CALL_COLUMNS))} FROM network_calls
 WHERE agent_firewall_session_id = %s AND sequence_number > %s AND sequence_number < coalesce(%s, 9223372036854775807)
@@ -49,7 +50,7 @@ class PostgresNetworkLog:
 
     async def keep(self, calls: Sequence[NetworkCall]) -> int:
         """In one transaction. Raises StoreUnavailable."""
-        return await self._changed(_KEEP, (parameter(calls, CALL_COLUMNS, call_row),))
+        return await self._changed(_KEEP, (parameter(calls, CALL_COLUMNS, call_row).decode(),))
 
     async def calls(
         self, session_id: str, *, after: int = -1, before: int | None = None, limit: int
