@@ -6,7 +6,7 @@ Belongs here: building and closing things in order. Never: logic that could live
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import anyio
@@ -14,6 +14,7 @@ from attrs import asdict, frozen
 
 from aibridge_adapters.clock import SystemClock, new_id
 from aibridge_adapters.codings import Codings
+from aibridge_adapters.compose_mcp import grace, tool_servers
 from aibridge_adapters.compose_recording import recording_of, spool_folder
 from aibridge_adapters.config import Settings, default_database_url
 from aibridge_adapters.content_policy import with_policy
@@ -24,8 +25,7 @@ from aibridge_adapters.http.server import serve, stop_on_signal
 from aibridge_adapters.identity.authenticator import StoredAuthenticator
 from aibridge_adapters.identity.bootstrap import ensure_bootstrap_admin
 from aibridge_adapters.identity.users import Users
-from aibridge_adapters.mcp import open_servers
-from aibridge_adapters.mcp.events import Counters, write_log
+from aibridge_adapters.mcp.events import Counters
 from aibridge_adapters.recording import Recording, ShieldedRecorder
 from aibridge_adapters.retention import Purge, Tally, keep_purging
 from aibridge_adapters.storage import Limits, Storage, open_storage
@@ -40,7 +40,6 @@ from aibridge_core.ports import Authenticator, Clock, Recorder, ToolServers, Ups
 from aibridge_core.providers.registry import provider
 from aibridge_core.retention import RetentionPolicy
 from aibridge_core.routing import Router
-from aibridge_core.tools import NoToolServers
 
 FAREWELL = 5.0
 """Longest time for each chore at the end, in seconds."""
@@ -80,8 +79,8 @@ async def gateway(
     An `observer` of yours watches beside those that the settings ask for.
 
     Raises what `open_storage` raises, StorageConfigError and StorageNotOpened with MigrationFailed below it;
-    StoreUnavailable from a database that goes away right afterwards; SpoolNotOpened; ValueError for settings that
-    contradict each other.
+    StoreUnavailable from a database that goes away right afterwards; SpoolNotOpened; McpUnusable; ValueError for
+    settings that contradict each other.
     """
     clock = clock or SystemClock()
     policy = RetentionPolicy(interceptions=settings.retention, contents=settings.prompt_retention)
@@ -97,7 +96,7 @@ async def gateway(
             upstream = await stack.enter_async_context(HttpxUpstream(settings.timeouts, ca_bundle=settings.ca_bundle))
         counters = Counters()
         if tools is None:
-            tools = await stack.enter_async_context(_tool_servers(settings, clock, counters))
+            tools = await stack.enter_async_context(tool_servers(settings, storage, clock, counters))
         users = Users(storage.identity, clock, new_id)
         lease = settings.recording.lease
         chores: list[Chore] = [
@@ -112,7 +111,7 @@ async def gateway(
                 clock,
                 bootstrap_token=settings.bootstrap_admin_token,
                 deadline=settings.recording.timeout,
-                grace_seconds=settings.recording.identity_grace if settings.recording.policy == "spool" else 0.0,
+                grace_seconds=grace(settings),
             )
             authenticator = stored
             chores.append(stored.flush)
@@ -219,14 +218,6 @@ def _app(
         allow_byok=settings.allow_byok,
         max_body=settings.max_body,
         keep_alive_interval=settings.keep_alive_interval,
-    )
-
-
-def _tool_servers(settings: Settings, clock: Clock, counters: Counters) -> AbstractAsyncContextManager[ToolServers]:
-    if not settings.mcp:
-        return nullcontext(NoToolServers())
-    return open_servers(
-        settings.mcp, settings.tools, clock=clock, ca_bundle=settings.ca_bundle, listeners=(counters, write_log)
     )
 
 

@@ -71,6 +71,8 @@ class RecordingSettings:
 
 EVERYBODY = "*"
 """Among users: all of them."""
+NONE, SHARED, USER = "none", "shared", "user"
+"""How the gateway is known to an MCP server: not at all, by one credential for all users, by a token of each."""
 
 
 @frozen(kw_only=True)
@@ -86,11 +88,16 @@ class McpServerSettings:
     """Tools in whose name it is found are not, even if they are allowed."""
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     token: str = field(default="", repr=False)
-    """Sent as `Authorization: Bearer ...`."""
+    """Sent as `Authorization: Bearer ...`, for all users."""
+    auth: str = field(validator=in_((NONE, SHARED, USER)))
     timeout: float = 60.0
     """Of one tool call, in seconds."""
     users: tuple[str, ...] = (EVERYBODY,)
     """Usernames of those who get its tools."""
+
+    @auth.default
+    def _auth_by_token(self) -> str:
+        return SHARED if self.token or self.headers else NONE
 
 
 @frozen(kw_only=True)
@@ -133,6 +140,8 @@ class Settings:
     record_content: str = field(default="full", validator=in_(("full", "hashed", "none")))
     """How prompts, tool arguments and thoughts are recorded; `hashed` needs a key."""
     content_hash_key: str = field(default="", repr=False)
+    secrets_key: tuple[bytes, ...] = field(default=(), repr=False)
+    """Keys of 32 bytes for secrets in the database, users' tokens for MCP servers; the first seals, all open."""
     providers: tuple[ProviderSettings, ...] = ()
     mcp: tuple[McpServerSettings, ...] = ()
     tools: ToolSettings = Factory(ToolSettings)

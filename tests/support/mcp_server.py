@@ -145,7 +145,7 @@ class ToolServer:
         return 0
 
     def _tools(self) -> MCPServer[Any]:
-        server: MCPServer[Any] = MCPServer("tools for tests")
+        server = self._without_tools()
         self._add_quick(server)
         self._add_faulty(server)
 
@@ -174,6 +174,9 @@ class ToolServer:
             return "grown"
 
         return server
+
+    def _without_tools(self) -> MCPServer[Any]:
+        return MCPServer("tools for tests")
 
     def _add_quick(self, server: MCPServer[Any]) -> None:
         @server.tool(structured_output=False)

@@ -1,24 +1,27 @@
 """`aibridge mcp`: what the configured MCP servers offer, and whether they answer.
 
 Belongs here: options and columns. Never: talking to a server (`aibridge_adapters.mcp`). No running gateway is needed:
-these commands connect to the servers themselves, as the gateway would.
+these commands connect to the servers themselves, as the gateway would, and read users' tokens from its database.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import click
 
-from aibridge_adapters.cli.config_flags import config_options, settings_from_flags
+from aibridge_adapters.cli.config_flags import settings_from_flags
+from aibridge_adapters.cli.database import database_options, run_with_storage
 from aibridge_adapters.cli.errors import Failure, failures_in_words
 from aibridge_adapters.cli.group import Group
+from aibridge_adapters.cli.mcp_token_commands import token, users_of
 from aibridge_adapters.cli.output import Column, Row, emit, output_option
 from aibridge_adapters.cli.safe_text import safe
 from aibridge_adapters.clock import SystemClock
-from aibridge_adapters.config import Settings
-from aibridge_adapters.mcp import McpNotInstalled, check_installed
+from aibridge_adapters.compose_mcp import token_keeping
+from aibridge_adapters.config import USER, Settings
+from aibridge_adapters.mcp import McpUnusable, check_installed, opened_keeping
+from aibridge_adapters.storage import Storage
 from aibridge_core.tools import injected_name
 
 if TYPE_CHECKING:
@@ -36,13 +39,12 @@ _TOOL_COLUMNS = (
 )
 _SERVER_COLUMNS = (
     Column(title="SERVER", cell=lambda row: row["server"]),
-    Column(
-        title="STATE", cell=lambda row: "ok" if row["ok"] else "failed", style=lambda row: "" if row["ok"] else "red"
-    ),
+    Column(title="STATE", cell=lambda row: row["state"], style=lambda row: "red" if row["state"] == "failed" else ""),
     Column(title="TOOLS", cell=lambda row: str(row["tools"]), number=True),
     Column(title="DROPPED", cell=lambda row: str(row["dropped"]), number=True, rank=1),
     Column(title="MS", cell=lambda row: str(row["latency_ms"]), number=True),
     Column(title="PROTOCOL", cell=lambda row: row["protocol"] or "-", rank=2),
+    Column(title="AUTH", cell=lambda row: row["auth"], rank=3),
     Column(title="USERS", cell=lambda row: ",".join(row["users"]), rank=3),
     Column(title="URL", cell=lambda row: row["url"], rank=4),
     Column(title="ERROR", cell=lambda row: row["error"]),
@@ -56,45 +58,57 @@ def mcp() -> None:
     \b
     What models are offered:     aibridge mcp list
     Whether servers answer:      aibridge mcp check
+    The same for one user:       aibridge mcp check --user ann
 
     The servers are those of the configuration; `aibridge config show` prints it.
     """
 
 
+mcp.add_command(token)
+_user_option = click.option(
+    "--user", metavar="USER", help="Only the servers of this user, with this user's tokens: a username or an id."
+)
+
+
 @mcp.command("list")
-@config_options
+@_user_option
 @output_option
-def list_tools(config_file: Path | None, strict_config: bool, output: str | None) -> None:
+@database_options
+def list_tools(user: str | None, output: str | None, **database: Any) -> None:
     """List every tool of every server, with the name that models see and what the filters drop.
 
     Exit code 1 if a server can't be asked; the others are listed all the same.
     """
-    reports = _reports(config_file, strict_config)
+    reports = _reports(user, **database)
     emit([row for report in reports for row in _tool_rows(report)], _TOOL_COLUMNS, output)
     _fail(reports)
 
 
 @mcp.command()
-@config_options
+@_user_option
 @output_option
-def check(config_file: Path | None, strict_config: bool, output: str | None) -> None:
+@database_options
+def check(user: str | None, output: str | None, **database: Any) -> None:
     """Connect to every server and list its tools: state, latency, error.
 
-    Exit code 1 if one fails.
+    Servers that want a token of each user are asked only if a user is named. Exit code 1 if one fails.
     """
-    reports = _reports(config_file, strict_config)
+    reports = _reports(user, **database)
     emit([_server_row(report) for report in reports], _SERVER_COLUMNS, output)
     _fail(reports)
 
 
-def _reports(config_file: Path | None, strict_config: bool) -> "Sequence[ServerReport]":
-    loaded = settings_from_flags(config_file=config_file, strict_config=strict_config)
+def _reports(user: str | None, **database: Any) -> "Sequence[ServerReport]":
+    if user is not None:
+        with failures_in_words(McpUnusable, ValueError):
+            return run_with_storage(lambda settings, storage: _survey_for(user, settings, storage), **database)
+    loaded = settings_from_flags(**database)
     for warning in loaded.warnings:
         click.echo(f"warning: {safe(warning)}", err=True)
     if not loaded.settings.mcp:
         click.echo("no MCP server is configured", err=True)
         return []
-    with failures_in_words(McpNotInstalled, ValueError):
+    with failures_in_words(McpUnusable, ValueError):
         check_installed()
         return anyio.run(_survey, loaded.settings)
 
@@ -103,6 +117,23 @@ async def _survey(settings: Settings) -> "Sequence[ServerReport]":
     from aibridge_adapters.mcp.survey import survey  # noqa: PLC0415  needs the extra
 
     return await survey(settings.mcp, settings.tools, clock=SystemClock(), ca_bundle=settings.ca_bundle)
+
+
+async def _survey_for(user: str, settings: Settings, storage: Storage) -> "Sequence[ServerReport]":
+    check_installed()
+    from aibridge_adapters.mcp.private import serves  # noqa: PLC0415  needs the extra
+    from aibridge_adapters.mcp.survey import Visitor, survey  # noqa: PLC0415
+
+    owner = await users_of(storage).get(user)
+    servers = [server for server in settings.mcp if serves(server, owner.username)]
+    private = [server.name for server in servers if server.auth == USER]
+    visitor = None
+    if private:
+        keeping = opened_keeping(token_keeping(settings, storage), for_servers=private)
+        visitor = Visitor(id=owner.id, username=owner.username, keeping=keeping)
+    if not servers:
+        click.echo(f"no MCP server is configured for {owner.username}", err=True)
+    return await survey(servers, settings.tools, clock=SystemClock(), ca_bundle=settings.ca_bundle, visitor=visitor)
 
 
 def _tool_rows(report: "ServerReport") -> list[Row]:
@@ -121,7 +152,9 @@ def _server_row(report: "ServerReport") -> Row:
     return {
         "server": report.server.name,
         "url": report.server.url,
-        "ok": not report.error,
+        "ok": not report.error and not report.wants_user,
+        "state": "failed" if report.error else "not asked: say --user" if report.wants_user else "ok",
+        "auth": report.server.auth,
         "tools": len(report.offer.tools),
         "dropped": len(report.offer.dropped),
         "latency_ms": round(report.seconds * 1000),

@@ -25,7 +25,7 @@ from aibridge_adapters.config import Settings
 from aibridge_adapters.config_sources import Loaded
 from aibridge_adapters.http.server import ListenError
 from aibridge_adapters.logs import configure_logging
-from aibridge_adapters.mcp import McpNotInstalled
+from aibridge_adapters.mcp import McpUnusable
 from aibridge_adapters.recording import SpoolNotOpened
 from aibridge_adapters.storage import StorageError, open_storage
 
@@ -51,7 +51,7 @@ def serve(**flags: Any) -> None:
     configure_logging(level=loaded.settings.log_level, form=loaded.settings.log_format)
     for warning in loaded.warnings:
         _log.warning("%s", warning)
-    with failures_in_words(ListenError, SpoolNotOpened, StorageError, McpNotInstalled):
+    with failures_in_words(ListenError, SpoolNotOpened, StorageError, McpUnusable):
         anyio.run(_serve, loaded)
 
 

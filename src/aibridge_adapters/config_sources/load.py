@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from aibridge_adapters.config import Settings, default_database_url
+from aibridge_adapters.config import USER, Settings, default_database_url
 from aibridge_adapters.config_sources.drafts import SourceValues
 from aibridge_adapters.config_sources.entries import Entry, entry
 from aibridge_adapters.config_sources.environment import read_environment
@@ -18,7 +18,7 @@ from aibridge_adapters.config_sources.flags import read_flags
 from aibridge_adapters.config_sources.mcp import ResolvedMcp, resolve_mcp
 from aibridge_adapters.config_sources.origins import DEFAULT, Given, Origin
 from aibridge_adapters.config_sources.providers import Resolved, resolve_providers
-from aibridge_adapters.config_sources.report import Report
+from aibridge_adapters.config_sources.report import Report, quoted
 from aibridge_adapters.config_sources.setting import Setting
 from aibridge_adapters.config_sources.table import SETTINGS
 
@@ -73,6 +73,7 @@ def load_settings(
     _check_credentials(values, providers, report)
     _check_retention(values, report)
     _check_hash_key(values, report)
+    _check_secrets_key(values, mcp, report)
     report.raise_problems()
     return Loaded(
         settings=evolve(
@@ -136,6 +137,18 @@ def _check_retention(values: Sequence[_Value], report: Report) -> None:
         report.refuse(
             f"{contents.origin} = {contents.setting.kind.show(contents.value)}: contents go with their interceptions, "
             f"which are kept for {longest} ({kept.setting.key}, {kept.origin}); allowed: at most {longest}"
+        )
+
+
+def _check_secrets_key(values: Sequence[_Value], servers: Sequence[ResolvedMcp], report: Report) -> None:
+    """Tokens are never kept in clear."""
+    private = [server.settings.name for server in servers if server.settings.auth == USER]
+    (key,) = _values_of(values, "secrets_key")
+    if private and not key.value and not report.problems:
+        report.refuse(
+            f"MCP server {quoted(private[0])} has auth = user, so {key.setting.key} ({key.setting.flag}, "
+            f"AIBRIDGE_{key.setting.variable}) is needed: users' tokens are encrypted with it; "
+            "`openssl rand -base64 32` makes one"
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from aibridge_adapters.config import McpServerSettings, ToolSettings
+from aibridge_adapters.config import NONE, SHARED, USER, McpServerSettings, ToolSettings
 from aibridge_adapters.config_sources.drafts import Group, SourceValues
 from aibridge_adapters.config_sources.entries import Entry, entry
 from aibridge_adapters.config_sources.mcp_fields import MCP_FIELDS
@@ -91,6 +91,7 @@ def _resolved(name: str, group: Group, tools: ToolSettings, report: Report) -> R
     if "url" not in fields:
         report.refuse(f'MCP server "{name}" ({group.place}) needs a url')
     _check_authorization(name, values, report)
+    _check_auth(name, values, report)
     if len(report.problems) > problems:
         return None
     known = {"users": tools.users, "timeout": tools.timeout, **values}
@@ -109,6 +110,20 @@ def _with_secret(fields: Mapping[str, Given], report: Report) -> Mapping[str, Gi
         return fields
     secret = report.secret_of(fields["token_file"])
     return fields if secret is None else {**fields, "token": secret}
+
+
+def _check_auth(name: str, values: Mapping[str, Any], report: Report) -> None:
+    """What `auth` says has to fit what else is said."""
+    auth, has_token, headers = values.get("auth"), bool(values.get("token")), values.get("headers") or ()
+    authorization = any(header.lower() == "authorization" for header, _ in headers)
+    if auth == USER and (has_token or authorization):
+        report.refuse(
+            f'MCP server "{name}" has auth = user, so it can\'t have a token or a header Authorization as well'
+        )
+    if auth == NONE and (has_token or authorization):
+        report.refuse(f'MCP server "{name}" has auth = none, and a token or a header Authorization')
+    if auth == SHARED and not has_token and not headers:
+        report.refuse(f'MCP server "{name}" has auth = shared, and neither a token nor headers')
 
 
 def _check_authorization(name: str, values: Mapping[str, Any], report: Report) -> None:

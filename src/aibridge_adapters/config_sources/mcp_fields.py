@@ -56,6 +56,13 @@ MCP_FIELDS = {
         ),
         McpField(name="token_file", kind=None, meaning="A file that holds the token."),
         McpField(
+            name="auth",
+            kind=mcp_kinds.AUTH,
+            meaning="How the gateway is known to it: not at all, by `token` or `headers` for all users, or by a token "
+            "of each user (`aibridge mcp token set`). Default: `shared` if there is a token or "
+            "a header, else `none`.",
+        ),
+        McpField(
             name="timeout", kind=mcp_kinds.LIMIT, meaning="Longest time of one tool call. Default: `tools.timeout`."
         ),
         McpField(

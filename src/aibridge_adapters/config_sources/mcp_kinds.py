@@ -3,13 +3,15 @@
 Belongs here: reading and showing one value. Never: names of settings.
 """
 
+import hashlib
 import json
 import re
+from base64 import b64decode
 from collections.abc import Iterable, Mapping, Sequence
 
-from aibridge_adapters.config import EVERYBODY
+from aibridge_adapters.config import EVERYBODY, NONE, SHARED, USER
 from aibridge_adapters.config_sources.addresses import read_base_url
-from aibridge_adapters.config_sources.kinds import Kind
+from aibridge_adapters.config_sources.kinds import Kind, choice
 from aibridge_adapters.config_sources.values import (
     BadValue,
     read_duration,
@@ -27,6 +29,9 @@ _VALUE = re.compile(r"[!-~]([ -~]*[!-~])?")
 _CONNECTION = ("connection", "content-length", "host", "te", "transfer-encoding", "upgrade")
 _OURS = frozenset((*_CONNECTION, "accept", "accept-encoding", "content-type", "last-event-id"))
 _OURS_BEGIN = "mcp-"
+
+_URLSAFE = str.maketrans("-_", "+/")
+KEY_SIZE = 32
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -93,6 +98,25 @@ def _plain_headers(headers: Headers) -> object:
     return {name: mask(value) for name, value in headers}
 
 
+def read_keys(raw: object) -> tuple[bytes, ...]:
+    """Keys of 32 bytes in base64 (RFC 4648, section 4 or 5), with commas or blanks between."""
+    texts = re.split(r"[,\s]+", text_of(raw))
+    try:
+        keys = tuple(b64decode(text.translate(_URLSAFE) + "=" * (-len(text) % 4), validate=True) for text in texts)
+    except ValueError as error:
+        raise BadValue("that is no base64") from error
+    if any(len(key) != KEY_SIZE for key in keys):
+        raise BadValue(f"a key has {KEY_SIZE} bytes")
+    if len(set(keys)) < len(keys):
+        raise BadValue("a key stands in it twice")
+    return keys
+
+
+def _show_keys(keys: Sequence[bytes]) -> str:
+    """Enough to tell keys apart, and nothing of them."""
+    return ", ".join(f"sha256:{hashlib.sha256(key).hexdigest()[:8]}" for key in keys)
+
+
 def _read_positive_duration(raw: object) -> float:
     seconds = read_duration(raw)
     if not seconds:
@@ -143,6 +167,15 @@ HEADERS = Kind(
 )
 MCP_URL = Kind(
     metavar="URL", allowed="http://HOST... or https://HOST... without credentials or query", read=read_base_url
+)
+AUTH = choice(NONE, SHARED, USER)
+KEYS = Kind(
+    metavar="KEY",
+    allowed="32 bytes in base64, as `openssl rand -base64 32` prints them; several with commas between",
+    read=read_keys,
+    show=_show_keys,
+    plain=_show_keys,
+    secret=True,
 )
 LIMIT = Kind(
     metavar="DURATION",

@@ -116,6 +116,12 @@ SETTINGS = (
         meaning="Key of the hashes that `record_content = hashed` needs; the same for all processes on a database.",
     ),
     Setting(
+        key="secrets_key",
+        kind=mcp_kinds.KEYS,
+        meaning="Encrypts users' tokens for MCP servers in the database; needed if a server has `auth = user`. Several "
+        "with commas between: the first encrypts, all decrypt.",
+    ),
+    Setting(
         key="bootstrap_admin_token",
         kind=kinds.secret(least=16),
         meaning="A token for the user `admin`, for automation that can't run `aibridge tokens create`.",

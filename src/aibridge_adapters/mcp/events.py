@@ -40,6 +40,8 @@ class Connected:
     """Why not; empty if it was opened."""
     news: bool = True
     """Whether the last attempt ended otherwise."""
+    user: str = ""
+    """Whose session it is; empty if it serves all users."""
 
 
 @frozen(kw_only=True)
@@ -56,6 +58,7 @@ class Listed:
     """Tools that are allowed and denied; they are not offered."""
     changed: bool = True
     """Whether the offer is another than before."""
+    user: str = ""
 
 
 @frozen(kw_only=True)
@@ -63,6 +66,27 @@ class Rested:
     """Nobody used a server for a while, so its session was closed."""
 
     server: str
+    user: str = ""
+
+
+@frozen(kw_only=True)
+class LeftOut:
+    """A user is not offered a server that wants a token of each user. Told once, until the reason changes."""
+
+    server: str
+    user: str
+    reason: str
+
+
+@frozen(kw_only=True)
+class Renewed:
+    """A user's token had expired or was refused, and a fresh one was asked for."""
+
+    server: str
+    user: str
+    seconds: float
+    error: str = ""
+    """Why there is none; empty if there is."""
 
 
 @frozen(kw_only=True)
@@ -81,8 +105,9 @@ class Called:
     """Why it could not be called or did not finish."""
 
 
-Event = WarmedUp | Connected | Listed | Rested | Called
+Event = WarmedUp | Connected | Listed | Rested | LeftOut | Renewed | Called
 Listener = Callable[[Event], None]
+Tell = Callable[[Event], None]
 
 
 @frozen
@@ -142,7 +167,13 @@ class ServerCount:
     failed: int = 0
     """Attempts to connect that failed."""
     tools: int = 0
-    """Offered now."""
+    """Offered now; of a server with a token of each user, to the user whose list was fetched last."""
+    left_out: int = 0
+    """Users who could not be offered it, since they have no token that it takes; each once, until that changes."""
+    renewed: int = 0
+    """Tokens of users that were renewed."""
+    not_renewed: int = 0
+    """Those that could not be."""
     calls: dict[str, ToolCount] = Factory(lambda: defaultdict(ToolCount))
     """By the server's own name of the tool."""
 
@@ -159,17 +190,22 @@ class Counters:
             case Connected(server=server, error=error):
                 count = self.servers[server]
                 count.connected, count.failed = count.connected + (not error), count.failed + bool(error)
-                count.tools = 0 if error else count.tools
+                count.tools = 0 if error and not event.user else count.tools
             case Listed(server=server, offered=offered):
                 self.servers[server].tools = offered
-            case Rested(server=server):
+            case Rested(server=server, user=""):
                 self.servers[server].tools = 0
+            case LeftOut(server=server):
+                self.servers[server].left_out += 1
+            case Renewed(server=server, error=error):
+                count = self.servers[server]
+                count.renewed, count.not_renewed = count.renewed + (not error), count.not_renewed + bool(error)
             case Called():
                 count_of_tool = self.servers[event.server].calls[event.tool]
                 count_of_tool.calls += 1
                 count_of_tool.errors += bool(event.error or event.is_error)
                 count_of_tool.seconds += event.seconds
-            case WarmedUp():
+            case WarmedUp() | Rested():
                 pass
 
 
@@ -185,7 +221,9 @@ def write_log(event: Event) -> None:
                 _log.warning("tool filtering conflict; marking tool disallowed", extra=_fields(event, tool=tool))
             _log.info("MCP tools listed", extra=_fields(event, offered=event.offered, dropped=event.dropped))
         case Rested():
-            _log.info("MCP server was not used, disconnected", extra={"server": event.server})
+            _log.info("MCP server was not used, disconnected", extra=_whose(event))
+        case LeftOut() | Renewed():
+            _write_of_tokens(event)
         case Called():
             outcome = event.error or ("the tool reports an error" if event.is_error else "")
             fields = {"tool": event.tool, "result_bytes": event.size, **({"error": outcome} if outcome else {})}
@@ -201,5 +239,20 @@ def write_log(event: Event) -> None:
             _log.debug("%s", event)
 
 
-def _fields(event: Connected | Listed | Called, **more: object) -> dict[str, object]:
-    return {"server": event.server, "seconds": round(event.seconds, 3), **more}
+def _write_of_tokens(event: LeftOut | Renewed) -> None:
+    match event:
+        case LeftOut():
+            _log.info("MCP server is left out for a user", extra={**_whose(event), "reason": event.reason})
+        case Renewed(error=""):
+            _log.info("token of a user was renewed", extra=_fields(event))
+        case Renewed():
+            _log.warning("token of a user could not be renewed", extra=_fields(event, error=event.error))
+
+
+def _fields(event: Connected | Listed | Renewed | Called, **more: object) -> dict[str, object]:
+    return {**_whose(event), "seconds": round(event.seconds, 3), **more}
+
+
+def _whose(event: Connected | Listed | Rested | LeftOut | Renewed | Called) -> dict[str, object]:
+    user = "" if isinstance(event, Called) else event.user
+    return {"server": event.server, **({"user": user} if user else {})}

@@ -17,13 +17,13 @@ import anyio
 from attrs import field, frozen
 from mcp import MCPError, types
 
-from aibridge_adapters.config import EVERYBODY, McpServerSettings, ToolSettings
+from aibridge_adapters.config import McpServerSettings, ToolSettings
 from aibridge_adapters.mcp.errors import Unavailable
 from aibridge_adapters.mcp.events import Connect, Connected, Event, List, Listed, Rested, Watcher, unwatched
 from aibridge_adapters.mcp.offers import offer
 from aibridge_adapters.mcp.session import Session, Tools, Upkeep
 from aibridge_adapters.mcp.tasks import Tasks
-from aibridge_adapters.mcp.wire import NOT_SENT, GuardedClient
+from aibridge_adapters.mcp.wire import NOT_SENT, Bearer, GuardedClient
 from aibridge_core.actors import mask
 from aibridge_core.ports import Clock
 from aibridge_core.tools import Tool
@@ -54,8 +54,15 @@ class Surroundings:
 class Link:
     """The gateway's side of one server. It connects when it is first needed."""
 
-    def __init__(self, settings: McpServerSettings, around: Surroundings) -> None:
+    def __init__(
+        self, settings: McpServerSettings, around: Surroundings, *, user: str = "", bearer: Bearer | None = None
+    ) -> None:
+        """`user` and `bearer`: whose link it is, if not everybody's, and the token of that user."""
         self.settings = settings
+        self.user = user
+        self._bearer = bearer
+        self.retired = False
+        """It is not to be used any more."""
         self.tools: tuple[Tool, ...] = ()
         self.settled = anyio.Event()
         """It is up or down; another event each time this is open again."""
@@ -71,19 +78,24 @@ class Link:
         self._told: str | None = None
         """The outcome of the last try to connect, as it was told: "" is success."""
 
-    def serves(self, username: str) -> bool:
-        """Whether this user gets its tools."""
-        return EVERYBODY in self.settings.users or username in self.settings.users
+    def clean(self, text: str) -> str:
+        """A text of the server's, or about it, without any secret that it is sent."""
+        return clean(self.settings, text, *(self._bearer.sent if self._bearer else ()))
 
     @property
     def up(self) -> bool:
         """Whether it can be called now."""
         return self._session is not None and self._session.usable
 
+    @property
+    def resting(self) -> bool:
+        """Whether it has no session and doesn't try to get one."""
+        return not self._running
+
     def use(self) -> None:
         """It is needed now. Cheap: for every request."""
         self._used = True
-        if not self._running:
+        if not self._running and not self.retired:
             self._running = True
             self._around.tasks.start(self._keep())
 
@@ -108,6 +120,15 @@ class Link:
         if self._opening is not None:
             self._opening.close()
 
+    def retire(self, reason: str) -> None:
+        """It is not to be used any more. What runs is finished, nothing new begins."""
+        self.retired, self._running, self._reason = True, False, reason
+        self._scope.cancel()
+        if self._opening is not None:
+            self._opening.leave(reason)
+        self._session, self.tools = None, ()
+        self.settled.set()
+
     async def _open_session(self) -> Session:
         while True:
             self.use()
@@ -121,7 +142,7 @@ class Link:
         """Keep it connected while it is used."""
         failures = 0
         with self._scope:
-            while True:
+            while not self.retired:
                 session = await self._connect()
                 failures = failures + 1 if session.failure else 0
                 if session.usable:
@@ -130,8 +151,8 @@ class Link:
                     self._fall(session.failure)
                     await self._pause(failures)
                 if not self._needed(session):
-                    break
-            self._rest()
+                    self._rest()
+                    return
 
     async def _outlive(self, session: Session) -> None:
         """Until the session is over; for a moment more if that was at once, so that no server is called in a loop."""
@@ -166,7 +187,7 @@ class Link:
 
     def _new_session(self) -> Session:
         policy = self._around.policy
-        make_http = partial(http_client, self.settings, policy.connect_timeout, self._around.context)
+        make_http = partial(http_client, self.settings, policy.connect_timeout, self._around.context, self._bearer)
         session: Session
 
         def lost() -> None:
@@ -200,13 +221,14 @@ class Link:
                 dropped=len(offered.dropped),
                 conflicts=offered.conflicts,
                 changed=changed,
+                user=self.user,
             )
         )
-        if changed:
+        if changed and not self.retired:
             self._offer(offered.tools)
 
     def _fall(self, reason: str) -> None:
-        self._reason = clean(self.settings, reason)
+        self._reason = self.clean(reason)
         self._session = None
         self._offer(())
         self.settled.set()
@@ -216,14 +238,14 @@ class Link:
         self._told = None
         self._session, self.settled = None, anyio.Event()
         self._offer(())
-        self._around.tell(Rested(server=self.settings.name))
+        self._around.tell(Rested(server=self.settings.name, user=self.user))
 
     def _offer(self, tools: Sequence[Tool]) -> None:
         self.tools = tuple(tools)
         self._around.changed()
 
     def _tell_outcome(self, session: Session, seconds: float) -> None:
-        error = clean(self.settings, session.failure)
+        error = self.clean(session.failure)
         event = Connected(
             server=self.settings.name,
             url=self.settings.url,
@@ -231,21 +253,26 @@ class Link:
             protocol=session.protocol,
             error=error,
             news=self._told is None or bool(self._told) != bool(error),
+            user=self.user,
         )
         self._told = error
         self._around.tell(event)
 
 
 def http_client(
-    server: McpServerSettings, connect: float, context: ssl.SSLContext, on_trouble: Callable[[str], None]
+    server: McpServerSettings,
+    connect: float,
+    context: ssl.SSLContext,
+    user: Bearer | None,
+    on_trouble: Callable[[str], None],
 ) -> GuardedClient:
     """The HTTP client of one session with this server; `connect` is the time to connect, in seconds."""
-    return GuardedClient(server, connect=connect, context=context, on_trouble=on_trouble)
+    return GuardedClient(server, connect=connect, context=context, user=user, on_trouble=on_trouble)
 
 
-def clean(server: McpServerSettings, text: str) -> str:
-    """A text of a server's, or about it, without the secrets that it is sent; some servers repeat them."""
-    for secret in (server.token, *(value for _, value in server.headers)):
+def clean(server: McpServerSettings, text: str, *more: str) -> str:
+    """A text of a server's, or about it, without the secrets that it is sent (`more` too); some servers repeat them."""
+    for secret in (server.token, *(value for _, value in server.headers), *more):
         if len(secret) >= SHORTEST_SECRET:
             text = text.replace(secret, mask(secret))
     return text

@@ -15,13 +15,15 @@ from attrs import frozen
 from mcp import MCPError, types
 from pydantic import ValidationError
 
-from aibridge_adapters.config import McpServerSettings, ToolSettings
+from aibridge_adapters.config import USER, McpServerSettings, ToolSettings
 from aibridge_adapters.mcp.errors import Unavailable
 from aibridge_adapters.mcp.events import Call, Called, Event, Listener, WarmedUp, WarmUp, Watcher, unwatched
-from aibridge_adapters.mcp.link import FIRST_PAUSE, LONGEST_PAUSE, Link, Surroundings, clean
+from aibridge_adapters.mcp.link import FIRST_PAUSE, LONGEST_PAUSE, Link, Surroundings
+from aibridge_adapters.mcp.private import NoUserLinks, PrivateLinks, UserLinks, serves
 from aibridge_adapters.mcp.results import content_of
 from aibridge_adapters.mcp.session import FAREWELL
 from aibridge_adapters.mcp.tasks import Tasks
+from aibridge_adapters.mcp.wallet import REMEMBERED, Keeping
 from aibridge_adapters.mcp.wire import trust
 from aibridge_core.actors import Actor
 from aibridge_core.ports import Clock
@@ -37,6 +39,7 @@ LONGEST_ERROR: Final = 500
 
 @frozen(kw_only=True)
 class _Warm:
+    username: str
     toolbox: Toolbox
     links: Sequence[Link]
 
@@ -53,12 +56,15 @@ class McpServers:
         ca_bundle: Path | None = None,
         listeners: Sequence[Listener] = (),
         watcher: Watcher = unwatched,
+        keeping: Keeping | None = None,
         first_pause: float = FIRST_PAUSE,
         longest_pause: float = LONGEST_PAUSE,
+        remembered: float = REMEMBERED,
     ) -> None:
-        """`first_pause` and `longest_pause`: seconds between tries to connect to a server that is down.
+        """`keeping`: where users' tokens are, needed if a server wants a token of each user.
 
-        Raises ValueError for a CA bundle that can't be used.
+        `first_pause` and `longest_pause`: seconds between tries to connect to a server that is down; `remembered`:
+        how long a token may be used after it was taken away. Raises ValueError for a CA bundle that can't be used.
         """
         self._policy = policy
         self._clock = clock
@@ -66,6 +72,7 @@ class McpServers:
         self._watcher = watcher
         self._tasks = Tasks()
         self._warm: dict[str, _Warm] = {}
+        """By the user's id."""
         around = Surroundings(
             policy=policy,
             clock=clock,
@@ -77,7 +84,13 @@ class McpServers:
             first_pause=first_pause,
             longest_pause=longest_pause,
         )
-        self._links = {server.name: Link(server, around) for server in servers}
+        self._servers = {server.name: server for server in servers}
+        self._links = {server.name: Link(server, around) for server in servers if server.auth != USER}
+        private = [server for server in servers if server.auth == USER]
+        self._private: UserLinks = NoUserLinks()
+        if private:
+            assert keeping, "a server wants a token of each user, and there is no place for them"
+            self._private = PrivateLinks(private, around, keeping, self._forget, remembered=remembered)
 
     async def __aenter__(self) -> Self:
         return self
@@ -87,14 +100,15 @@ class McpServers:
     ) -> None:
         for link in self._links.values():
             link.close()
+        self._private.close()
         await self._tasks.finish(FAREWELL)
 
     async def toolbox(self, actor: Actor) -> Toolbox:
         """What this user is offered; once every server is known, without waiting for anything."""
-        warm = self._warm.get(actor.username)
-        if warm is None:
+        warm = self._warm.get(actor.id)
+        if warm is None or warm.username != actor.username or not self._private.known(actor):
             with self._watcher(WarmUp()):
-                warm = await self._warm_up(actor.username)
+                warm = await self._warm_up(actor)
         for link in warm.links:
             link.use()
         return warm.toolbox
@@ -111,20 +125,22 @@ class McpServers:
                 tasks.start_soon(run, number, call)
         return [results[number] for number in range(len(calls))]
 
-    async def _warm_up(self, username: str) -> _Warm:
-        links = [link for link in self._links.values() if link.serves(username)]
+    async def _warm_up(self, actor: Actor) -> _Warm:
         begun = self._clock.monotonic()
+        links = [link for link in self._links.values() if serves(link.settings, actor.username)]
         for link in links:
             link.use()
         with anyio.move_on_after(self._policy.connect_timeout):
+            links += await self._private.of(actor)
+            for link in links:
+                link.use()
             for link in links:
                 await link.settled.wait()
         tools = sorted((tool for link in links for tool in link.tools), key=lambda tool: tool.id)
-        warm = _Warm(toolbox=Toolbox(tools=tools, never_for=self._policy.skip_models), links=links)
-        if all(link.settled.is_set() for link in links):
-            if len(self._warm) >= MOST_WARM:
-                self._warm.clear()
-            self._warm[username] = warm
+        toolbox = Toolbox(tools=tools, never_for=self._policy.skip_models)
+        warm = _Warm(username=actor.username, toolbox=toolbox, links=links)
+        if all(link.settled.is_set() and not link.retired for link in links):
+            self._remember(actor.id, warm)
         self._tell(
             WarmedUp(
                 servers=tuple(link.settings.name for link in links),
@@ -135,9 +151,10 @@ class McpServers:
         return warm
 
     async def _run(self, actor: Actor, call: ToolCall) -> ToolResult:
-        link = self._links.get(call.tool.server)
-        if link is None or not link.serves(actor.username):
-            return ToolResult(call=call, error=f"{actor.username} has no MCP server {call.tool.server}")
+        try:
+            link = await self._link_of(actor, call.tool.server)
+        except Unavailable as error:
+            return ToolResult(call=call, error=str(error))
         with self._watcher(Call(call=call)):
             result = await self._result(link, call, self._clock.monotonic())
             self._tell(_called(result))
@@ -145,7 +162,7 @@ class McpServers:
 
     async def _result(self, link: Link, call: ToolCall, begun: float) -> ToolResult:
         def failed(error: str) -> ToolResult:
-            return ToolResult(call=call, error=clean(link.settings, error), duration=self._clock.monotonic() - begun)
+            return ToolResult(call=call, error=link.clean(error), duration=self._clock.monotonic() - begun)
 
         server = f"the MCP server {link.settings.name}"
         try:
@@ -176,6 +193,26 @@ class McpServers:
             duration=self._clock.monotonic() - begun,
             size=content.size,
         )
+
+    async def _link_of(self, actor: Actor, server: str) -> Link:
+        """A shared link, or this user's own. Raises Unavailable, with a whole sentence."""
+        settings = self._servers.get(server)
+        if settings is None or not serves(settings, actor.username):
+            raise Unavailable(f"{actor.username} has no MCP server {server}")
+        if settings.auth != USER:
+            return self._links[server]
+        try:
+            return await self._private.link(actor, settings)
+        except Unavailable as error:
+            raise Unavailable(f"the MCP server {server} is not available: {error}") from error
+
+    def _remember(self, user_id: str, warm: _Warm) -> None:
+        if len(self._warm) >= MOST_WARM:
+            self._warm.clear()
+        self._warm[user_id] = warm
+
+    def _forget(self, user_id: str) -> None:
+        self._warm.pop(user_id, None)
 
     def _tell(self, event: Event) -> None:
         for listener in self._listeners:

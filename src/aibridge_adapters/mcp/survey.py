@@ -11,12 +11,16 @@ from pathlib import Path
 import anyio
 from attrs import frozen
 
-from aibridge_adapters.config import McpServerSettings, ToolSettings
+from aibridge_adapters.config import USER, McpServerSettings, ToolSettings
+from aibridge_adapters.mcp.bearer import UserBearer
 from aibridge_adapters.mcp.link import clean, http_client
 from aibridge_adapters.mcp.offers import Offer, offer
+from aibridge_adapters.mcp.renewals import Renewals
+from aibridge_adapters.mcp.renewer import Renewer
 from aibridge_adapters.mcp.session import FAREWELL, Session, Tools, Upkeep
 from aibridge_adapters.mcp.tasks import Tasks
-from aibridge_adapters.mcp.wire import trust
+from aibridge_adapters.mcp.wallet import Keeping, Wallet
+from aibridge_adapters.mcp.wire import Bearer, trust
 from aibridge_core.ports import Clock
 
 
@@ -32,25 +36,69 @@ class ServerReport:
     error: str
     """Why it can't be used; empty if it can."""
     offer: Offer
+    wants_user: bool = False
+    """It was not asked: it wants a token of a user, and none was named."""
+
+
+@frozen(kw_only=True)
+class Visitor:
+    """The user whose tokens are used."""
+
+    id: str
+    username: str
+    keeping: Keeping
 
 
 async def survey(
-    servers: Sequence[McpServerSettings], policy: ToolSettings, *, clock: Clock, ca_bundle: Path | None = None
+    servers: Sequence[McpServerSettings],
+    policy: ToolSettings,
+    *,
+    clock: Clock,
+    ca_bundle: Path | None = None,
+    visitor: Visitor | None = None,
 ) -> list[ServerReport]:
-    """Ask all servers at once; reports in their order. Raises ValueError for a CA bundle that can't be used."""
-    context = trust(ca_bundle)
+    """Ask all servers at once; reports in their order. Servers that want a token of each user get the visitor's.
+
+    Raises ValueError for a CA bundle that can't be used.
+    """
+    context, renewing = trust(ca_bundle), Tasks()
     reports: dict[str, ServerReport] = {}
 
     async def ask(server: McpServerSettings) -> None:
-        reports[server.name] = await _ask(server, policy, clock, context)
+        if server.auth != USER:
+            reports[server.name] = await _ask(server, policy, clock, context, None)
+        elif visitor is None:
+            reports[server.name] = ServerReport(
+                server=server, seconds=0.0, protocol="", error="", offer=Offer(), wants_user=True
+            )
+        else:
+            bearer = _bearer(visitor, server, clock, context, renewing)
+            reports[server.name] = await _ask(server, policy, clock, context, bearer)
 
     async with anyio.create_task_group() as tasks:
         for server in servers:
             tasks.start_soon(ask, server)
+    await renewing.finish(FAREWELL)
     return [reports[server.name] for server in servers]
 
 
-async def _ask(server: McpServerSettings, policy: ToolSettings, clock: Clock, context: ssl.SSLContext) -> ServerReport:
+def _bearer(
+    visitor: Visitor, server: McpServerSettings, clock: Clock, context: ssl.SSLContext, tasks: Tasks
+) -> UserBearer:
+    return UserBearer(
+        user_id=visitor.id,
+        username=visitor.username,
+        server=server.name,
+        wallet=Wallet(visitor.keeping, {server.name: server.url}, clock),
+        renewals=Renewals(visitor.keeping, Renewer(context, clock), clock, tasks),
+        clock=clock,
+        tell=lambda event: None,
+    )
+
+
+async def _ask(
+    server: McpServerSettings, policy: ToolSettings, clock: Clock, context: ssl.SSLContext, bearer: Bearer | None
+) -> ServerReport:
     offers = [Offer()]
 
     def take(tools: Tools, _: float) -> None:
@@ -63,7 +111,7 @@ async def _ask(server: McpServerSettings, policy: ToolSettings, clock: Clock, co
         on_tools=take,
         on_over=lambda: None,
     )
-    session = Session(partial(http_client, server, policy.connect_timeout, context), server.url, upkeep)
+    session = Session(partial(http_client, server, policy.connect_timeout, context, bearer), server.url, upkeep)
     tasks, begun = Tasks(), clock.monotonic()
     tasks.start(session.run())
     try:
@@ -72,7 +120,7 @@ async def _ask(server: McpServerSettings, policy: ToolSettings, clock: Clock, co
             server=server,
             seconds=clock.monotonic() - begun,
             protocol=session.protocol,
-            error=clean(server, session.failure),
+            error=clean(server, session.failure, *(bearer.sent if bearer else ())),
             offer=offers[-1],
         )
     finally:

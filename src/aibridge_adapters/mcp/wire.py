@@ -9,13 +9,14 @@ Here such a failure becomes a JSON-RPC error in answer to that request, with a t
 import json
 import os
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import httpx2
 
 from aibridge_adapters.config import McpServerSettings
+from aibridge_adapters.mcp.errors import Unavailable
 
 NOT_SENT: Final = "not sent"
 """`data` of an error: the server has not seen the request."""
@@ -35,12 +36,40 @@ _REASONS: Mapping[int, str] = {
 }
 
 
+class Bearer(Protocol):
+    """The token of the user whose session it is. Every method raises Unavailable."""
+
+    @property
+    def sent(self) -> Sequence[str]:
+        """Tokens that went out lately, so that they can be kept out of texts."""
+        ...
+
+    async def current(self) -> str:
+        """To be sent with the next request."""
+        ...
+
+    async def other_than(self, refused: str) -> str:
+        """To be sent instead of one that the server has refused."""
+        ...
+
+    async def give_up(self, refused: str) -> None:
+        """The server has refused that one, too."""
+        ...
+
+
 class GuardedClient(httpx2.AsyncClient):
     """The HTTP client of one session. `on_trouble` gets a text when the session can't go on as it is."""
 
     def __init__(
-        self, server: McpServerSettings, *, connect: float, context: ssl.SSLContext, on_trouble: Callable[[str], None]
+        self,
+        server: McpServerSettings,
+        *,
+        connect: float,
+        context: ssl.SSLContext,
+        on_trouble: Callable[[str], None],
+        user: Bearer | None = None,
     ) -> None:
+        """`user`: None if all users share the credentials of the settings."""
         bearer = {"Authorization": f"Bearer {server.token}"} if server.token else {}
         # Longer than any call, since calls are ended by their own clock; it ends what a server never answers.
         timeout = httpx2.Timeout(connect, read=server.timeout + connect)
@@ -52,17 +81,39 @@ class GuardedClient(httpx2.AsyncClient):
         )
         self._connect = connect
         self._on_trouble = on_trouble
+        self._user = user
 
     async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
         """As httpx2 does, but failures are answers. Cancellation goes through."""
         self._set_patience(request)
         try:
-            response = await super().send(request, **options)
+            if self._user is None:
+                response = await super().send(request, **options)
+            else:
+                response = await self._send_for(self._user, request, options)
         except httpx2.TransportError as error:
             return self._failed(request, error)
+        except Unavailable as error:
+            self._on_trouble(str(error))
+            return _answer(request, 401, str(error), "")
         if response.status_code >= 400:
             return await self._refused(request, response)
         response.stream = _Guarded(response, self._on_trouble)
+        return response
+
+    async def _send_for(self, user: Bearer, request: httpx2.Request, options: Any) -> httpx2.Response:
+        """With this user's token, and once more with another if the server refuses it. Raises Unavailable."""
+        token = await user.current()
+        request.headers["Authorization"] = f"Bearer {token}"
+        response = await super().send(request, **options)
+        if response.status_code != 401:
+            return response
+        await response.aclose()
+        token = await user.other_than(token)
+        request.headers["Authorization"] = f"Bearer {token}"
+        response = await super().send(request, **options)
+        if response.status_code == 401:
+            await user.give_up(token)
         return response
 
     def _set_patience(self, request: httpx2.Request) -> None:
@@ -103,6 +154,8 @@ class GuardedClient(httpx2.AsyncClient):
         elif (error := _error_of(body)) is not None:
             return httpx2.Response(response.status_code, json=error, request=request)
         words = _REASONS.get(response.status_code, "it refuses the request")
+        if self._user is not None and response.status_code in (401, 403):
+            words = "it refuses the user's token"
         reason = f"{words} (HTTP status {response.status_code})"
         return _answer(request, response.status_code, reason, NOT_SENT if forgotten else "")
 

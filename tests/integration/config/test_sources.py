@@ -26,6 +26,7 @@ EXAMPLES = {
     "prompt_retention": ("24h", 86400.0),
     "record_content": ("none", "none"),
     "content_hash_key": ("a-key-of-33-characters-of-my-own-", "a-key-of-33-characters-of-my-own-"),
+    "secrets_key": ("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", (bytes(range(32)),)),
     "bootstrap_admin_token": ("a-token-of-24-characters", "a-token-of-24-characters"),
     "allow_byok": ("no", False),
     "max_body": ("1KiB", 1024),

@@ -5,6 +5,7 @@ import pytest
 from aibridge_adapters.config import McpServerSettings, Settings, ToolSettings
 from aibridge_adapters.config_sources import ConfigError, Loaded, load_settings
 
+KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 ONE = {"AIBRIDGE_MCP_0_NAME": "wiki", "AIBRIDGE_MCP_0_URL": "https://wiki.example/mcp"}
 
 
@@ -87,6 +88,31 @@ timeout = 5
     assert settings.tools.skip_models.search("claude-haiku") is None
 
 
+@pytest.mark.parametrize(
+    ("given", "auth"),
+    [({}, "none"), ({"TOKEN": "t"}, "shared"), ({"HEADERS": "X-Team=blue"}, "shared"), ({"AUTH": "user"}, "user")],
+)
+def test_how_the_gateway_is_known_to_a_server(given: dict[str, str], auth: str) -> None:
+    """By what is given, unless it is said; a server that wants a token of each user needs a key to seal them."""
+    more = {f"AIBRIDGE_MCP_0_{name}": text for name, text in given.items()}
+    settings = load(ONE | more | {"AIBRIDGE_SECRETS_KEY": KEY}).settings
+    assert settings.mcp[0].auth == auth
+    assert settings.secrets_key == (bytes(range(32)),)
+
+
+def test_several_keys_and_their_alphabets(tmp_path) -> None:
+    """With commas or line ends between, in either alphabet of base64, with or without padding; never shown."""
+    other = "_-" + "A" * 41
+    file = tmp_path / "keys"
+    file.write_text(f"{KEY.rstrip('=')}\n{other}\n", encoding="utf-8")
+    loaded = load({"AIBRIDGE_SECRETS_KEY_FILE": str(file)})
+    first, second = loaded.settings.secrets_key
+    assert (first, second[:2]) == (bytes(range(32)), b"\xff\xe0")
+    (entry,) = [entry for entry in loaded.entries if entry.key == "secrets_key"]
+    assert entry.text.startswith("sha256:630dcd29, sha256:")
+    assert KEY[:8] not in repr(loaded)
+
+
 def test_headers_as_json() -> None:
     """For values that hold commas."""
     (server,) = load(ONE | {"AIBRIDGE_MCP_0_HEADERS": '{"X-List": "a,b"}'}).settings.mcp
@@ -137,6 +163,13 @@ def test_common_settings_hold_for_servers_that_say_nothing() -> None:
         ({"CODER_AIBRIDGE_MCP_1_NAME": "other"}, "under one prefix only"),
         ({"AIBRIDGE_MCP_0_COMMAND": "npx"}, "AIBRIDGE_MCP_0_COMMAND is not a known setting"),
         ({"AIBRIDGE_MCP_0_TOOL_ALLOW_REGX": "x"}, "did you mean AIBRIDGE_MCP_0_TOOL_ALLOW_REGEX?"),
+        ({"AIBRIDGE_MCP_0_AUTH": "oauth"}, "allowed: none, shared, user"),
+        ({"AIBRIDGE_MCP_0_AUTH": "user"}, "so secrets_key (--secrets-key-file, AIBRIDGE_SECRETS_KEY) is needed"),
+        ({"AIBRIDGE_MCP_0_AUTH": "user", "AIBRIDGE_MCP_0_TOKEN": "tok"}, "has auth = user, so it can't have a token"),
+        ({"AIBRIDGE_MCP_0_AUTH": "none", "AIBRIDGE_MCP_0_TOKEN": "tok"}, "has auth = none"),
+        ({"AIBRIDGE_MCP_0_AUTH": "shared"}, "has auth = shared, and neither a token nor headers"),
+        ({"AIBRIDGE_SECRETS_KEY": "too-short"}, "AIBRIDGE_SECRETS_KEY"),
+        ({"AIBRIDGE_SECRETS_KEY": f"{KEY},{KEY}"}, "a key stands in it twice"),
         ({"AIBRIDGE_MCP_MAX_TURNS": "0"}, "AIBRIDGE_MCP_MAX_TURNS"),
         ({"AIBRIDGE_MCP_MAX_RESULT": "10"}, "AIBRIDGE_MCP_MAX_RESULT"),
     ],

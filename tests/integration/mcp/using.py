@@ -12,6 +12,7 @@ from aibridge_adapters.clock import SystemClock
 from aibridge_adapters.config import McpServerSettings, ToolSettings
 from aibridge_adapters.mcp.events import Counters, Event
 from aibridge_adapters.mcp.servers import McpServers
+from aibridge_adapters.mcp.wallet import Keeping
 from aibridge_core.actors import Actor
 from aibridge_core.tools import Toolbox, ToolCall, ToolResult
 from support.mcp_server import ToolServer
@@ -54,7 +55,7 @@ class Using:
 
     async def call(self, tool: str, arguments: str = "", actor: Actor = ANN) -> ToolResult:
         """Run one tool that the user is offered."""
-        results = await self.servers.call(actor, [the_call(await self.servers.toolbox(ANN), tool, arguments)])
+        results = await self.servers.call(actor, [the_call(await self.servers.toolbox(actor), tool, arguments)])
         assert len(results) == 1
         return results[0]
 
@@ -74,7 +75,12 @@ def nobody_listens() -> McpServerSettings:
 
 @asynccontextmanager
 async def using(
-    *servers: ToolServer, policy: ToolSettings = POLICY, settings: Sequence[McpServerSettings] = (), **changes: Any
+    *servers: ToolServer,
+    policy: ToolSettings = POLICY,
+    settings: Sequence[McpServerSettings] = (),
+    keeping: Keeping | None = None,
+    remembered: float = 60.0,
+    **changes: Any,
 ) -> AsyncIterator[Using]:
     """The adapter around these servers, named `one`, `two` ...; `changes` are settings of each."""
     names = ("one", "two", "three")
@@ -82,6 +88,13 @@ async def using(
     made = [evolve(each, **changes) for each in made] + list(settings)
     use = Using()
     async with McpServers(
-        made, policy, clock=SystemClock(), listeners=[use.hear], first_pause=0.02, longest_pause=0.05
+        made,
+        policy,
+        clock=SystemClock(),
+        listeners=[use.hear],
+        keeping=keeping,
+        first_pause=0.02,
+        longest_pause=0.05,
+        remembered=remembered,
     ) as use.servers:
         yield use
