@@ -41,15 +41,15 @@ class Pauses:
 
     first: float = 0.05
     lost: float = 2.0
-    """Longest while the database is lost."""
+    """Longest while the database is lost, or new requests wait."""
     stuck: float = 60.0
-    """Longest while it lives."""
+    """Longest for what nobody waits for, on a database that lives."""
     doubt: float = 5.0
     """How long a probe may pass while nothing at hand is taken, before that counts as the fault of what is at hand."""
 
-    def after(self, failures: int, *, lost: bool) -> float:
-        """The next pause."""
-        full = min(self.first * 2.0 ** min(failures - 1, 20), self.lost if lost else self.stuck)
+    def after(self, failures: int, *, short: bool) -> float:
+        """The next pause. `short`: the database is lost, or new requests wait."""
+        full = min(self.first * 2.0 ** min(failures - 1, 20), self.lost if short else self.stuck)
         return full * random.uniform(0.5, 1.0)  # noqa: S311 - no secret depends on it
 
 
@@ -114,7 +114,7 @@ class CatchingUp:
             self._wake.clear()
             while (source := self._next()) is not None:
                 if not await self._attempt(source):
-                    await self._pause()
+                    await self._pause(source)
 
     async def finish(self) -> None:
         """Write what can be written at once; for the time when `run` has ended."""
@@ -149,6 +149,7 @@ class CatchingUp:
             self._tally.add(retried=len(failed))
         alive = self._taken > taken_before or (bool(failed) and await self._answers(failed))
         if alive:
+            self._failures = min(self._failures, 1) if self._outage.lost else self._failures
             self._outage.find()
         elif failed and (self._probe or source.gating or _late(failed)):
             self._outage.lose(next(iter(failed.values())))
@@ -216,10 +217,11 @@ class CatchingUp:
         strikes.others_taken = strikes.others_taken or others_taken
         return strikes.count >= STRIKES and (strikes.others_taken or now - strikes.since >= self._pauses.doubt)
 
-    async def _pause(self) -> None:
+    async def _pause(self, source: Source) -> None:
+        """New requests wait for what is gating, as they do for a lost database."""
         self._urgent.clear()
         try:
-            async with asyncio.timeout(self._pauses.after(self._failures, lost=self._outage.lost)):
+            async with asyncio.timeout(self._pauses.after(self._failures, short=self._outage.lost or source.gating)):
                 await self._urgent.wait()
         except TimeoutError:
             pass

@@ -146,6 +146,26 @@ async def test_one_at_a_time_where_only_a_probe_passes(parts):
     assert source.stuck == [first]
 
 
+@pytest.mark.parametrize("gating", [True, False])
+async def test_an_outage_leaves_no_long_pauses_behind(parts, gating):
+    """However long it was, and though the first attempt after it fails: what waits is written at once."""
+    source = Listed(parcels(10), gating=gating)
+    pauses = evolve(QUICK, stuck=60.0, doubt=60.0)
+    catching_up = CatchingUp(parts.database, parts.standby, timeout=DEADLINE, probe=parts.database.probe, pauses=pauses)
+    parts.database.down = True
+    catching_up.add(source)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(catching_up.run)
+        await until(lambda: parts.tally.counters.retried > 200)
+        parts.database.refused |= {parcel.id for parcel in source.parcels}
+        await parts.database.mend()
+        await until(lambda: not parts.outage.lost)
+        parts.database.refused.clear()
+        await until(lambda: not source.waiting)
+        tasks.cancel_scope.cancel()
+    assert parts.tally.counters.replayed == 10
+
+
 def test_what_was_refused_makes_room_for_records(parts):
     """Where too much waits, starts of requests that nobody served go first, and their loss is none."""
     loose = LooseEnds(limit=10**6, most=3, tally=parts.tally)
@@ -192,9 +212,9 @@ async def test_a_source_that_can_not_be_read(parts):
 
 
 def test_pauses_grow_up_to_a_bound_and_are_never_quite_the_same():
-    """Seconds while it is lost, up to a minute for what is stuck."""
+    """Seconds while anybody waits, up to a minute for what is stuck."""
     pauses = Pauses()
-    lost = [[pauses.after(failures, lost=True) for failures in range(1, 60)] for _ in range(20)]
+    lost = [[pauses.after(failures, short=True) for failures in range(1, 60)] for _ in range(20)]
     assert all(0.025 <= row[0] <= 0.05 and 1.0 <= row[-1] <= 2.0 for row in lost)
     assert len({row[-1] for row in lost}) > 10
-    assert 30.0 <= pauses.after(500, lost=False) <= 60.0
+    assert 30.0 <= pauses.after(500, short=False) <= 60.0

@@ -39,8 +39,13 @@ def server(own_postgres: Server) -> Server:
 
 @asynccontextmanager
 async def gateway_on(url: str, folder: Path, upstream_url: str, policy: str) -> AsyncIterator[Running]:
-    """A gateway with that database. Half a second of its deadline is left to a machine that does other things, too."""
-    recording = RecordingSettings(policy=policy, timeout=0.5, spool_dir=folder / "spool")
+    """A gateway with that database.
+
+    To refuse within a second it has half of one, the rest being for a machine that does other things, too. For the
+    same reason the disk of a spool file gets more time than by default.
+    """
+    timeout = 0.5 if policy == "refuse" else 2.0
+    recording = RecordingSettings(policy=policy, timeout=timeout, spool_dir=folder / "spool")
     limits = DatabaseSettings(statement_timeout=1.0)
     async with running_gateway(folder, upstream_url, database_url=url, recording=recording, database=limits) as up:
         yield up
