@@ -5,9 +5,9 @@ Belongs here: building and closing things in order. Never: logic that could live
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from attrs import asdict, frozen
@@ -15,31 +15,35 @@ from attrs import asdict, frozen
 from aibridge_adapters.clock import SystemClock, new_id
 from aibridge_adapters.codings import Codings
 from aibridge_adapters.compose_mcp import grace, tool_servers
-from aibridge_adapters.compose_recording import recording_of, spool_folder
+from aibridge_adapters.compose_recording import purging, readiness, recording_of, spool_folder
 from aibridge_adapters.config import Settings, default_database_url
 from aibridge_adapters.content_policy import with_policy
 from aibridge_adapters.housekeeping import Chore, heartbeat, lease_keeper, once
-from aibridge_adapters.http.app import GatewayApp
+from aibridge_adapters.http.app import AsgiApp, GatewayApp
 from aibridge_adapters.http.rest import REST_ROOTS, ProviderInfo, rest_app
-from aibridge_adapters.http.server import serve, stop_on_signal
+from aibridge_adapters.http.server import serve, serving, stop_on_signal
 from aibridge_adapters.identity.authenticator import StoredAuthenticator
 from aibridge_adapters.identity.bootstrap import ensure_bootstrap_admin
 from aibridge_adapters.identity.users import Users
-from aibridge_adapters.mcp.events import Counters
+from aibridge_adapters.mcp.events import Counters, Listener
+from aibridge_adapters.metering import Sources, metering
 from aibridge_adapters.recording import Recording, ShieldedRecorder
-from aibridge_adapters.retention import Purge, Tally, keep_purging
+from aibridge_adapters.retention import Tally
 from aibridge_adapters.storage import Limits, Storage, open_storage
 from aibridge_adapters.telemetry.firewall_notes import FirewallNotes
 from aibridge_adapters.upstream.httpx_upstream import HttpxUpstream
 from aibridge_core.bridge import Bridge
-from aibridge_core.errors import StoreError
 from aibridge_core.hidden_turns import HiddenTurns
 from aibridge_core.observing import Observer, observers
 from aibridge_core.passthrough import Passthrough
 from aibridge_core.ports import Authenticator, Clock, Recorder, ToolServers, Upstream
+from aibridge_core.providers.api import Provider
 from aibridge_core.providers.registry import provider
 from aibridge_core.retention import RetentionPolicy
 from aibridge_core.routing import Router
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
 
 FAREWELL = 5.0
 """Longest time for each chore at the end, in seconds."""
@@ -60,6 +64,8 @@ class Gateway:
     """What stands between the gateway and its database; its recorder's `counters` say what happened without one."""
     purges: Tally
     """What was removed because it had been kept long enough."""
+    metrics: AsgiApp | None
+    """What Prometheus reads, under `/metrics`; None if metrics aren't asked for."""
 
 
 @asynccontextmanager
@@ -73,10 +79,12 @@ async def gateway(
     tools: ToolServers | None = None,
     clock: Clock | None = None,
     observer: Observer | None = None,
+    registry: "CollectorRegistry | None" = None,
 ) -> AsyncIterator[Gateway]:
     """Build a gateway from settings; each part can be replaced by your own implementation of its port.
 
-    An `observer` of yours watches beside those that the settings ask for.
+    An `observer` of yours watches beside those that the settings ask for. A `registry` of yours shows this gateway's
+    metrics as long as it is up; it takes those of one gateway at a time.
 
     Raises what `open_storage` raises, StorageConfigError and StorageNotOpened with MigrationFailed below it;
     StoreUnavailable from a database that goes away right afterwards; SpoolNotOpened; McpUnusable; ValueError for
@@ -84,6 +92,9 @@ async def gateway(
     """
     clock = clock or SystemClock()
     policy = RetentionPolicy(interceptions=settings.retention, contents=settings.prompt_retention)
+    providers = [provider(name=p.name, type=p.type, base_url=p.base_url, keys=p.keys) for p in settings.providers]
+    router = Router(providers)
+    metrics = metering(settings, clock, router, registry)
     async with AsyncExitStack() as stack:
         folder = spool_folder(settings, clock, own_storage=storage is not None)
         if storage is None:
@@ -96,7 +107,8 @@ async def gateway(
             upstream = await stack.enter_async_context(HttpxUpstream(settings.timeouts, ca_bundle=settings.ca_bundle))
         counters = Counters()
         if tools is None:
-            tools = await stack.enter_async_context(tool_servers(settings, storage, clock, counters))
+            listeners: Sequence[Listener] = (counters, *metrics.mcp_listeners)
+            tools = await stack.enter_async_context(tool_servers(settings, storage, clock, listeners))
         users = Users(storage.identity, clock, new_id)
         lease = settings.recording.lease
         chores: list[Chore] = [
@@ -117,6 +129,8 @@ async def gateway(
             chores.append(stored.flush)
         app = _app(
             settings,
+            router=router,
+            providers=providers,
             authenticator=authenticator,
             recording=recording,
             storage=storage,
@@ -124,7 +138,7 @@ async def gateway(
             upstream=upstream,
             tools=tools,
             clock=clock,
-            observer=observers([FirewallNotes(), *([observer] if observer else [])]),
+            observer=observers([FirewallNotes(), *metrics.observers, *([observer] if observer else [])]),
         )
         for chore in chores:
             await chore()
@@ -134,8 +148,23 @@ async def gateway(
         stack.push_async_callback(once, chores, limit=FAREWELL)
         await stack.enter_async_context(_in_background(heartbeat(chores, lease=lease)))
         purges = Tally()
-        await stack.enter_async_context(_in_background(_purging(storage, policy, purges, clock)))
-        yield Gateway(asgi=app, storage=storage, users=users, mcp_counters=counters, recording=recording, purges=purges)
+        await stack.enter_async_context(_in_background(purging(storage, policy, purges, clock)))
+        metrics.attach(
+            Sources(
+                storage=storage, recording=recording, authenticator=authenticator, purges=purges, providers=providers
+            )
+        )
+        stack.callback(metrics.close)
+        await stack.enter_async_context(_in_background(metrics.run()))
+        yield Gateway(
+            asgi=app,
+            storage=storage,
+            users=users,
+            mcp_counters=counters,
+            recording=recording,
+            purges=purges,
+            metrics=metrics.page,
+        )
 
 
 async def run_server(
@@ -149,7 +178,7 @@ async def run_server(
     `on_ready` gets the addresses listened on. Raises ListenError, and what `gateway` raises.
     """
     stop = stop or anyio.Event()
-    async with gateway(settings) as running, anyio.create_task_group() as tasks:
+    async with gateway(settings) as running, _showing(settings, running), anyio.create_task_group() as tasks:
         tasks.start_soon(stop_on_signal, stop)
         tasks.start_soon(_drain, running.asgi, stop)
         await serve(
@@ -164,6 +193,17 @@ async def run_server(
         tasks.cancel_scope.cancel()
 
 
+@asynccontextmanager
+async def _showing(settings: Settings, running: Gateway) -> AsyncIterator[None]:
+    """Metrics have a listener of their own: what may read them is another network than what may ask models."""
+    if running.metrics is None:
+        yield
+        return
+    async with serving(running.metrics, address=settings.prometheus.address) as addresses:
+        _log.info("listening for Prometheus", extra={"addresses": list(addresses)})
+        yield
+
+
 async def _drain(app: GatewayApp, stop: anyio.Event) -> None:
     await stop.wait()
     app.drain()
@@ -172,6 +212,8 @@ async def _drain(app: GatewayApp, stop: anyio.Event) -> None:
 def _app(
     settings: Settings,
     *,
+    router: Router,
+    providers: Sequence[Provider],
     authenticator: Authenticator,
     recording: Recording,
     storage: Storage,
@@ -182,7 +224,6 @@ def _app(
     observer: Observer,
 ) -> GatewayApp:
     codings = Codings()
-    providers = [provider(name=p.name, type=p.type, base_url=p.base_url, keys=p.keys) for p in settings.providers]
     bridge = Bridge(
         upstream=upstream,
         recorder=ShieldedRecorder(
@@ -205,7 +246,7 @@ def _app(
         network_log=getattr(storage, "network_log", None),
     )
     return GatewayApp(
-        router=Router(providers),
+        router=router,
         bridge=bridge,
         passthrough=Passthrough(upstream=upstream, codings=codings, observer=observer),
         authenticator=authenticator,
@@ -213,39 +254,12 @@ def _app(
         rest_roots=frozenset(REST_ROOTS),
         clock=clock,
         new_id=new_id,
-        ready=_readiness(storage, recording, settings.recording.timeout),
+        ready=readiness(storage, recording, settings.recording.timeout),
         observer=observer,
         allow_byok=settings.allow_byok,
         max_body=settings.max_body,
         keep_alive_interval=settings.keep_alive_interval,
     )
-
-
-def _readiness(storage: Storage, recording: Recording, deadline: float) -> Callable[[], Awaitable[bool]]:
-    """Ready is who would let a request through: with a spool also without a database."""
-
-    async def ready() -> bool:
-        if not recording.recorder.accepting:
-            return False
-        try:
-            async with asyncio.timeout(deadline):
-                await storage.store.find_initiator("")
-        except (StoreError, TimeoutError):
-            return recording.spools
-        return True
-
-    return ready
-
-
-async def _purging(storage: Storage, policy: RetentionPolicy, tally: Tally, clock: Clock) -> None:
-    if not policy.purges:
-        return
-    retention = getattr(storage, "retention", None)  # a plugin's own kind of storage may not even have the attribute
-    if retention is None:
-        _log.warning("this storage can't delete: everything is kept for ever, whatever the settings say")
-        return
-    purge = Purge(retention, storage.store, clock, network_log=getattr(storage, "network_log", None))
-    await keep_purging(purge, policy, tally=tally, clock=clock, sleep=anyio.sleep)
 
 
 @asynccontextmanager

@@ -3,18 +3,19 @@
 Belongs here: which settings go where. Never: what an adapter does with them.
 """
 
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 
 from aibridge_adapters.config import Settings
 from aibridge_adapters.mcp import TokenKeeping, open_servers
-from aibridge_adapters.mcp.events import Counters, write_log
+from aibridge_adapters.mcp.events import Listener, write_log
 from aibridge_adapters.storage import Storage
 from aibridge_core.ports import Clock, ToolServers
 from aibridge_core.tools import NoToolServers
 
 
 def tool_servers(
-    settings: Settings, storage: Storage, clock: Clock, counters: Counters
+    settings: Settings, storage: Storage, clock: Clock, listeners: Sequence[Listener]
 ) -> AbstractAsyncContextManager[ToolServers]:
     """An asynchronous context around the tools of all configured servers. Raises what `open_servers` raises."""
     if not settings.mcp:
@@ -24,7 +25,7 @@ def tool_servers(
         settings.tools,
         clock=clock,
         ca_bundle=settings.ca_bundle,
-        listeners=(counters, write_log),
+        listeners=(*listeners, write_log),
         tokens=token_keeping(settings, storage),
     )
 

@@ -1,14 +1,26 @@
-"""Part of the composition root: how the audit trail is guarded.
+"""Part of the composition root: how the audit trail is guarded and purged.
 
-Belongs here: from settings to a recorder. Never: what the recorder does (`aibridge_adapters.recording`).
+Belongs here: from settings to a recorder, and to who purges. Never: what they do (`aibridge_adapters.recording`,
+`aibridge_adapters.retention`).
 """
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+import anyio
 
 from aibridge_adapters.clock import new_id
 from aibridge_adapters.config import Settings, default_database_url, default_spool_dir, sqlite_file
 from aibridge_adapters.config_sources.addresses import without_credentials
 from aibridge_adapters.recording import Policy, Recording, SpoolFolder, open_recording
+from aibridge_adapters.retention import Purge, Tally, keep_purging
 from aibridge_adapters.storage import Storage
+from aibridge_core.errors import StoreError
 from aibridge_core.ports import Clock, Recorder
+from aibridge_core.retention import RetentionPolicy
+
+_log = logging.getLogger("aibridge")
 
 
 def recording_of(
@@ -41,3 +53,30 @@ def spool_folder(settings: Settings, clock: Clock, *, own_storage: bool) -> Spoo
     elif database == "sqlite:///:memory:":
         database += f" {new_id()}"
     return SpoolFolder(path=path, database=database, clock=clock, new_id=new_id)
+
+
+def readiness(storage: Storage, recording: Recording, deadline: float) -> Callable[[], Awaitable[bool]]:
+    """Ready is who would let a request through: with a spool also without a database."""
+
+    async def ready() -> bool:
+        if not recording.recorder.accepting:
+            return False
+        try:
+            async with asyncio.timeout(deadline):
+                await storage.store.find_initiator("")
+        except (StoreError, TimeoutError):
+            return recording.spools
+        return True
+
+    return ready
+
+
+async def purging(storage: Storage, policy: RetentionPolicy, tally: Tally, clock: Clock) -> None:
+    if not policy.purges:
+        return
+    retention = getattr(storage, "retention", None)  # a plugin's own kind of storage may not even have the attribute
+    if retention is None:
+        _log.warning("this storage can't delete: everything is kept for ever, whatever the settings say")
+        return
+    purge = Purge(retention, storage.store, clock, network_log=getattr(storage, "network_log", None))
+    await keep_purging(purge, policy, tally=tally, clock=clock, sleep=anyio.sleep)

@@ -125,6 +125,19 @@ class ToolSettings:
 
 
 @frozen(kw_only=True)
+class PrometheusSettings:
+    """Metrics, and where they are read."""
+
+    enable: bool = False
+    address: str = "127.0.0.1:2112"
+    """A listener of its own, without tokens and TLS: not for the world."""
+    users: bool = True
+    """Whether metrics tell users apart."""
+    max_values: int = 200
+    """Most values that are shown of each label that clients or providers choose, such as models; then `other`."""
+
+
+@frozen(kw_only=True)
 class Settings:
     """Everything that `aibridge serve` can be told. Library users construct it; the defaults are the server's."""
 
@@ -158,6 +171,7 @@ class Settings:
     tls_key_file: Path | None = None
     ca_bundle: Path | None = None
     """Certificate authorities to trust upstream instead of the system's."""
+    prometheus: PrometheusSettings = Factory(PrometheusSettings)
     log_level: str = "info"
     log_format: str = "auto"
     """`human`, `json`, or `auto`: human on a terminal."""

@@ -24,6 +24,8 @@ class Served:
 
     process: Process
     url: str
+    metrics: str = ""
+    """Where metrics are read, if they are."""
 
 
 def environment(folder: Path, upstream_url: str, **more: str) -> Mapping[str, str]:
@@ -55,9 +57,10 @@ async def served(folder: Path, upstream_url: str, **more: str) -> AsyncIterator[
     assert process.stderr is not None
     try:
         with anyio.fail_after(20):
-            async for address in _addresses(TextReceiveStream(process.stderr)):
-                yield Served(process, f"http://{address}")
-                return
+            places = await _places(TextReceiveStream(process.stderr))
+        if "listening" in places:
+            yield Served(process, f"http://{places['listening']}", places.get("listening for Prometheus", ""))
+            return
         raise AssertionError("the gateway ended before it listened")
     finally:
         if process.returncode is None:
@@ -65,11 +68,17 @@ async def served(folder: Path, upstream_url: str, **more: str) -> AsyncIterator[
         await process.aclose()
 
 
-async def _addresses(log: TextReceiveStream) -> AsyncIterator[str]:
+async def _places(log: TextReceiveStream) -> Mapping[str, str]:
+    """What the gateway listens on, by the message that says so, as soon as it serves clients."""
     seen = ""
+    found: dict[str, str] = {}
     async for text in log:
         seen += text
         *lines, seen = seen.split("\n")
         for line in lines:
-            if json.loads(line)["msg"] == "listening":
-                yield json.loads(line)["addresses"][0]
+            said = json.loads(line)
+            if said["msg"].startswith("listening"):
+                found[said["msg"]] = said["addresses"][0]
+            if said["msg"] == "listening":
+                return found
+    return found

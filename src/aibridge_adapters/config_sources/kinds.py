@@ -88,6 +88,7 @@ BASE_URL = Kind(
     metavar="URL", allowed="http://HOST... or https://HOST... without credentials or query", read=read_base_url
 )
 CONNECTIONS = Kind(metavar="N", allowed="2 to 100", read=number_reader(least=2, most=100), plain=_same)
+LABEL_VALUES = Kind(metavar="N", allowed="1 to 10000", read=number_reader(least=1, most=10_000), plain=_same)
 SWITCH = Kind(
     metavar="BOOL",
     allowed="true, false, 1, 0, yes, no, on, off",

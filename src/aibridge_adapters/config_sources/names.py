@@ -62,14 +62,13 @@ DORMANT = (
         "`INJECT_CODER_MCP_TOOLS`",
         "there is no server of its own; MCP servers are named by `MCP_<N>_*`",
     ),
-    Dormant(r"PROMETHEUS_\w+", "`PROMETHEUS_*`", "there are no metrics"),
     Dormant(r"TRACE_\w+", "`TRACE_*`", "there are no traces"),
     Dormant(r"(API_)?DUMP_DIR", "`DUMP_DIR`, `API_DUMP_DIR`", "exchanges are not dumped"),
     Dormant(r"PROXY_\w+", "`PROXY_*`", "there is no intercepting proxy"),
     Dormant(r"ENABLED", "`ENABLED`", "the gateway runs when it is started"),
 )
 
-DORMANT_FULL_NAMES = re.compile(r"CODER_(TRACE_(ENABLE|ENDPOINT|LOGS)|PROMETHEUS_(ENABLE|ADDRESS))")
+FULL_NAMES = re.compile(r"CODER_(TRACE_(ENABLE|ENDPOINT|LOGS)|PROMETHEUS_(ENABLE|ADDRESS))")
 """These five carry no product's prefix. All other `CODER_` names are somebody else's."""
 
 _MEANS_ENABLED = ("true", "1", "yes", "on")
@@ -80,7 +79,7 @@ def split_prefix(name: str) -> tuple[str, str] | None:
     for prefix in PREFIXES:
         if name.startswith(prefix):
             return prefix, name.removeprefix(prefix)
-    if DORMANT_FULL_NAMES.fullmatch(name):
+    if FULL_NAMES.fullmatch(name):
         return "CODER_", name.removeprefix("CODER_")
     return None
 

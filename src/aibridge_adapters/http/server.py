@@ -8,7 +8,8 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from signal import SIGINT, SIGTERM
 from typing import Any, Final
@@ -62,6 +63,21 @@ async def serve(
         await server.drain(shutdown_timeout)
     finally:
         with anyio.CancelScope(shield=True):
+            await server.end()
+
+
+@asynccontextmanager
+async def serving(app: AsgiApp, *, address: str) -> AsyncIterator[Sequence[str]]:
+    """Serve beside the code inside, without TLS; gives the addresses taken. Requests end with it.
+
+    Raises ListenError.
+    """
+    server = _Server(app, listen(address), None)
+    try:
+        yield await server.start()
+    finally:
+        with anyio.CancelScope(shield=True):
+            await server.drain(1.0)
             await server.end()
 
 

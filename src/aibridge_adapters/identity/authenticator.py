@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from attrs import frozen
 
 from aibridge_adapters.identity.cache import ExpiringCache, SingleFlight
+from aibridge_adapters.identity.counters import AuthCounters
 from aibridge_adapters.identity.tokens import digest_of, same_digest, token_id_of
 from aibridge_core.actors import Actor
 from aibridge_core.errors import IdentityUnavailable, StoreUnavailable, Unauthenticated
@@ -74,6 +75,7 @@ class StoredAuthenticator:
         self._refused = ExpiringCache[bytes, bool](_REFUSED_SIZE)
         self._lookups = SingleFlight[bytes, Actor]()
         self._used: dict[str, datetime] = {}
+        self.counters = AuthCounters()
 
     async def authenticate(self, token: str) -> Actor:
         """Who this token stands for. Raises Unauthenticated, IdentityUnavailable.
@@ -82,9 +84,16 @@ class StoredAuthenticator:
         """
         digest = digest_of(token)
         actor = self._actors.get(digest, self._clock.monotonic())
-        if actor is None:
-            actor = await self._ask(token, digest)
-        return actor
+        if actor is not None:
+            self.counters.hits += 1
+            return actor
+        self.counters.misses += 1
+        return await self._ask(token, digest)
+
+    @property
+    def remembered(self) -> int:
+        """How many tokens are remembered now, some of them perhaps too old to be believed."""
+        return len(self._actors)
 
     async def flush(self) -> None:
         """Write what is known of the last use of tokens; call it every now and then, away from any request.

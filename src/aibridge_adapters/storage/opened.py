@@ -1,7 +1,8 @@
 """What opening a storage gives. Never: how it was opened."""
 
-from attrs import frozen
+from attrs import Factory, frozen
 
+from aibridge_adapters.storage.writing import Writing
 from aibridge_core.boundaries import NetworkLog
 from aibridge_core.identity import IdentityStore
 from aibridge_core.ports import InterceptionStore, Leases, Recorder, Retention
@@ -22,3 +23,5 @@ class Storage:
     """None: this storage keeps no credentials of users for MCP servers."""
     network_log: NetworkLog | None = None
     """None: this storage keeps no network calls of agents."""
+    writing: Writing = Factory(Writing)
+    """How its writer gets on; nothing ever waits for one that writes at once."""

@@ -50,6 +50,10 @@ EXAMPLES = {
     "ca_bundle": ("pem", None),
     "log_level": ("debug", "debug"),
     "log_format": ("json", "json"),
+    "prometheus.enable": ("true", True),
+    "prometheus.address": ("127.0.0.1:9464", "127.0.0.1:9464"),
+    "prometheus.users": ("false", False),
+    "prometheus.max_values": ("50", 50),
 }
 FILES = [setting for setting in SETTINGS if setting.kind is kinds.FILE]
 
@@ -318,7 +322,7 @@ def test_variables_of_others_are_nobodys_business(load, environ):
 DORMANT = [
     "MAX_RPS", "RATE_LIMIT", "MAX_CONCURRENT", "MAX_CONCURRENCY", "STRUCTURED_LOGGING", "STRUCTURED_LOGS",
     "SEND_ACTOR_HEADERS", "CIRCUIT_BREAKER_ENABLED", "CIRCUIT_BREAKER_INTERVAL",
-    "INJECT_CODER_MCP_TOOLS", "PROMETHEUS_ADDRESS", "TRACE_ENABLE", "DUMP_DIR", "PROXY_ENABLED",
+    "INJECT_CODER_MCP_TOOLS", "TRACE_ENABLE", "DUMP_DIR", "PROXY_ENABLED",
 ]  # fmt: skip
 
 
@@ -336,13 +340,21 @@ def test_a_known_name_without_effect_warns_and_starts(load, name, prefix):
 def test_dormant_names_in_the_file_and_without_a_prefix_warn_too(load):
     """File keys are the same names in lower case; tracing and metrics have five names of their own."""
     loaded = load(
-        {"CODER_TRACE_ENABLE": "true", "CODER_PROMETHEUS_ADDRESS": "x"},
+        {"CODER_TRACE_ENABLE": "true"},
         "max_rps = 5\ninject_coder_mcp_tools = true\n",
         strict=True,
     )
     assert [warning.partition(" is known")[0].rpartition(" ")[2] for warning in loaded.warnings] == [
-        "CODER_PROMETHEUS_ADDRESS", "CODER_TRACE_ENABLE", "max_rps", "inject_coder_mcp_tools",
+        "CODER_TRACE_ENABLE", "max_rps", "inject_coder_mcp_tools",
     ]  # fmt: skip
+
+
+def test_metrics_have_names_without_a_products_prefix(load):
+    """Two variables that other deployments set for all of their services; a third one is not known to be ours."""
+    named = {"CODER_PROMETHEUS_ENABLE": "true", "CODER_PROMETHEUS_ADDRESS": "127.0.0.1:9", "CODER_PROMETHEUS_X": "y"}
+    loaded = load(named, strict=True)
+    assert loaded.warnings == ()
+    assert (loaded.settings.prometheus.enable, loaded.settings.prometheus.address) == (True, "127.0.0.1:9")
 
 
 def test_enabled_warns_unless_it_asks_for_what_happens(load):

@@ -50,6 +50,7 @@ async def _open(where: Address, clock: Clock, owner: str, limits: Limits) -> Asy
     try:
         yield Storage(
             recorder=PostgresRecorder(writer),
+            writing=writer.writing,
             store=PostgresInterceptionStore(pool),
             leases=PostgresLeases(pool, owner, clock),
             identity=PostgresIdentityStore(pool),

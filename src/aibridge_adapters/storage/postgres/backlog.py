@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from attrs import define
 
 from aibridge_adapters.storage.postgres.works import Work
+from aibridge_adapters.storage.writing import Commit, Writing
 
 CAPACITY = 64 * 1024 * 1024
 """How much may wait before `room` makes callers wait, in characters of text plus `OVERHEAD` for each record."""
@@ -32,6 +33,8 @@ class Job:
     weight: int = OVERHEAD
     settled: bool = False
     """Whether its fate is known."""
+    failed: bool = False
+    """Whether that is a bad one."""
 
     def succeed(self) -> None:
         """It is durable."""
@@ -41,7 +44,7 @@ class Job:
 
     def fail(self, error: Exception) -> None:
         """It is not known to be durable, and won't be tried again."""
-        self.settled = True
+        self.settled = self.failed = True
         if self.waiter and not self.waiter.done():
             self.waiter.set_exception(error)
 
@@ -51,7 +54,7 @@ class Backlog:
 
     def __init__(self) -> None:
         self._jobs: deque[Job] = deque()
-        self._weight = 0
+        self.writing = Writing()
         self._closed = False
         self._linger: asyncio.TimerHandle | None = None
         self._due = asyncio.Event()
@@ -61,7 +64,8 @@ class Backlog:
     def put(self, job: Job) -> None:
         """At the end; never refused."""
         self._jobs.append(job)
-        self._weigh(job.weight)
+        self.writing.put(job.weight)
+        self._make_room()
         if job.waiter or not self._room.is_set():
             self._hurry()
         elif self._linger is None:
@@ -93,17 +97,19 @@ class Backlog:
             self._due.clear()
         return taken
 
-    def done(self, jobs: Sequence[Job]) -> None:
-        """They need no memory any more."""
-        self._weigh(-sum(job.weight for job in jobs))
+    def done(self, jobs: Sequence[Job], seconds: float) -> None:
+        """Their fate is known, and took so long to learn; they need no memory any more."""
+        failed = sum(job.failed for job in jobs)
+        commit = Commit(seconds=seconds, committed=len(jobs) - failed, failed=failed)
+        self.writing.done(commit, sum(job.weight for job in jobs))
+        self._make_room()
 
     async def room(self) -> None:
         """Return when there is room for more."""
         await self._room.wait()
 
-    def _weigh(self, change: int) -> None:
-        self._weight += change
-        if self._weight > CAPACITY:
+    def _make_room(self) -> None:
+        if self.writing.weight > CAPACITY:
             self._room.clear()
         else:
             self._room.set()

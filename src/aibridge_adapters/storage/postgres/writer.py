@@ -19,6 +19,7 @@ from aibridge_adapters.storage.postgres.line import Line, Refused, Unavailable
 from aibridge_adapters.storage.postgres.losses import Losses
 from aibridge_adapters.storage.postgres.outage import Outage
 from aibridge_adapters.storage.postgres.works import End, Keep, Work
+from aibridge_adapters.storage.writing import Writing
 from aibridge_core.errors import RecordingFailed
 
 _log = logging.getLogger(__name__)
@@ -61,6 +62,11 @@ class Writer:
         while jobs := self._backlog.take():
             self._fail(jobs)
 
+    @property
+    def writing(self) -> Writing:
+        """How it gets on."""
+        return self._backlog.writing
+
     def put(self, work: Work, *, weight: int = OVERHEAD) -> None:
         """Have it done soon. Raises RecordingFailed."""
         self._put(Job(work, weight=weight))
@@ -86,8 +92,9 @@ class Writer:
             self._current = self._backlog.take()
             if not self._current and self._closing:
                 return
+            begun = asyncio.get_running_loop().time()
             await self._finish(self._current)
-            self._backlog.done(self._current)
+            self._backlog.done(self._current, asyncio.get_running_loop().time() - begun)
             self._current = ()
 
     async def _finish(self, jobs: Sequence[Job]) -> None:

@@ -58,6 +58,7 @@ async def _open(file: Path, clock: Clock, owner: str) -> AsyncIterator[Storage]:
     try:
         yield Storage(
             recorder=SqliteRecorder(writer),
+            writing=writer.writing,
             store=SqliteInterceptionStore(readers),
             leases=SqliteLeases(writer, owner),
             identity=SqliteIdentityStore(writer, readers),

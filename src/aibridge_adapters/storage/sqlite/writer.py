@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from queue import SimpleQueue
+from time import perf_counter
 from typing import Any
 
 import anyio.to_thread
@@ -20,6 +21,7 @@ from attrs import define
 
 from aibridge_adapters.storage.sqlite.transaction import Transaction, TransactionLost
 from aibridge_adapters.storage.sqlite.works import End, Failed, Keep, Outcome, Work
+from aibridge_adapters.storage.writing import Commit, Writing
 from aibridge_core.errors import RecordingFailed
 
 _log = logging.getLogger(__name__)
@@ -60,7 +62,7 @@ class Writer:
         self._hurried = False
         self._thread = threading.Thread(target=self._main, name="aibridge-sqlite-writer", daemon=True)
         self._lost: dict[str, Exception] = {}
-        self._weight = 0
+        self.writing = Writing()
         self._room = asyncio.Event()
         self._room.set()
         self._closed = True
@@ -103,7 +105,8 @@ class Writer:
     def _hold(self, job: _Job) -> None:
         if self._closed:
             raise WriterClosed("the storage is closed")
-        self._weigh(job.weight)
+        self.writing.put(job.weight)
+        self._make_room()
         self._held.append(job)
 
     def _hurry(self) -> None:
@@ -126,14 +129,16 @@ class Writer:
             self._queue.put(self._held)
             self._held = []
 
-    def _weigh(self, change: int) -> None:
-        self._weight += change
-        if (self._weight <= self._capacity) != self._room.is_set():
+    def _make_room(self) -> None:
+        if (self.writing.weight <= self._capacity) != self._room.is_set():
             (self._room.clear if self._room.is_set() else self._room.set)()
 
-    def _settle(self, jobs: Sequence[_Job], outcomes: Sequence[Outcome]) -> None:
+    def _settle(self, jobs: Sequence[_Job], outcomes: Sequence[Outcome], seconds: float) -> None:
         """On the event loop: tell everyone who still waits."""
-        self._weigh(-sum(job.weight for job in jobs))
+        failed = sum(isinstance(outcome, Failed) for outcome in outcomes)
+        commit = Commit(seconds=seconds, committed=len(jobs) - failed, failed=failed)
+        self.writing.done(commit, sum(job.weight for job in jobs))
+        self._make_room()
         for job, outcome in zip(jobs, outcomes, strict=True):
             if job.waiter is None or job.waiter.done():  # done: its caller was cancelled
                 continue
@@ -153,7 +158,9 @@ class Writer:
         self._tell(self._started.set_result, None)
         try:
             while jobs := self._next_group():
-                self._tell(self._settle, jobs, self._outcomes([job.work for job in jobs]))
+                begun = perf_counter()
+                outcomes = self._outcomes([job.work for job in jobs])
+                self._tell(self._settle, jobs, outcomes, perf_counter() - begun)
         finally:
             self._connection.close()
 
