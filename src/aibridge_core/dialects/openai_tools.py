@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from aibridge_core.dialects.openai_request import elements
-from aibridge_core.dialects.splice import append_items, find_member, set_member
+from aibridge_core.dialects.splice import change_members, extended
 from aibridge_core.errors import MalformedRequest, TooManyTools
 from aibridge_core.tools import Tool, ToolResult
 
@@ -23,13 +23,15 @@ def offer(body: bytes, definitions: Sequence[Mapping[str, Any]]) -> bytes:
     An answer that mixes our tools with the client's keeps the client waiting for ours. Raises MalformedRequest if
     something in the place of `tools` isn't a list, TooManyTools.
     """
-    member = find_member(body, "tools")
-    given = body[member.start : member.end] if member else b"null"
-    if given != b"null" and not given.startswith(b"["):
-        raise MalformedRequest("The request body has the wrong shape: `tools` is not a list.")
-    _check_count(len(elements(msgspec.Raw(given))), len(definitions))
     offered = [msgspec.json.encode(definition) for definition in definitions]
-    return set_member(append_items(body, "tools", offered), ["parallel_tool_calls"], b"false")
+
+    def with_ours(given: bytes | None) -> bytes:
+        if given not in (None, b"null") and not given.startswith(b"["):
+            raise MalformedRequest("The request body has the wrong shape: `tools` is not a list.")
+        _check_count(len(elements(msgspec.Raw(given or b""))), len(offered))
+        return extended(given, offered)
+
+    return change_members(body, {"tools": with_ours, "parallel_tool_calls": lambda _: b"false"})
 
 
 def _check_count(theirs: int, ours: int) -> None:

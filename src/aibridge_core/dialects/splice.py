@@ -19,6 +19,8 @@ _ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 _LARGE = 4096
 """From this many bytes on, a second look at the source pays."""
 _SPACE = re.compile(rb"[ \t\n\r]*+")
+_BETWEEN = re.compile(rb"[ \t\n\r,]*+")
+"""Of two items of a list."""
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _TOKEN = re.compile(_STRING + rb"|[\[\]{}]", re.DOTALL)
 _SIMPLE = re.compile(_STRING + rb'|[^ \t\n\r,:"\[\]{}]++', re.DOTALL)
@@ -71,6 +73,25 @@ def remove_member(source: bytes, name: str) -> bytes:
     return source
 
 
+def change_members(source: bytes, changes: Mapping[str, Callable[[bytes | None], bytes]]) -> bytes:
+    """Give members of the object that `source` is what their functions make of their values (None: there is none).
+
+    As `set_member` for each, in one pass over the source. Raises ValueError if it isn't an object, and what they raise.
+    """
+    found = {member.name: member for member in members(source) if member.name in changes}
+    added = [json.dumps(name).encode() + b":" + change(None) for name, change in changes.items() if name not in found]
+    pieces, done = [], 0
+    for member in sorted(found.values(), key=lambda member: member.start):
+        pieces += [source[done : member.start], changes[member.name](source[member.start : member.end])]
+        done = member.end
+    pieces.append(source[done:])
+    if added:
+        inner = _expect(source, _after_space(source, 0), b"{")
+        empty = source[_after_space(source, inner) :][:1] == b"}"
+        pieces[0] = pieces[0][:inner] + b",".join(added) + (b"" if empty else b",") + pieces[0][inner:]
+    return b"".join(pieces)
+
+
 def prepend_items(source: bytes, name: str, items: Sequence[bytes]) -> bytes:
     """Put items (JSON texts) first into the list that the member `name` is; it is made where there is none or null.
 
@@ -85,18 +106,22 @@ def append_items(source: bytes, name: str, items: Sequence[bytes]) -> bytes:
 
 
 def _with_items(source: bytes, name: str, items: Sequence[bytes], *, first: bool) -> bytes:
-    text = b",".join(items)
     member = find_member(source, name)
     if member is None:
-        return insert_member(source, name, b"[" + text + b"]")
-    if source[member.start : member.end] == b"null":
-        return source[: member.start] + b"[" + text + b"]" + source[member.end :]
-    inner = _expect(source, member.start, b"[")
-    empty = source[_after_space(source, inner) : member.end] == b"]"
+        return insert_member(source, name, extended(None, items, first=first))
+    value = extended(source[member.start : member.end], items, first=first)
+    return source[: member.start] + value + source[member.end :]
+
+
+def extended(value: bytes | None, items: Sequence[bytes], *, first: bool = False) -> bytes:
+    """A list (JSON text; None and null stand for an empty one) with more items. Raises ValueError if it is none."""
+    text = b",".join(items)
+    if value is None or value == b"null":
+        return b"[" + text + b"]"
+    inner = _expect(value, 0, b"[")
+    empty = value[_after_space(value, inner) :] == b"]"
     comma = b"" if empty or not items else b","
-    if first:
-        return source[:inner] + text + comma + source[inner:]
-    return source[: member.end - 1] + comma + text + source[member.end - 1 :]
+    return value[:inner] + text + comma + value[inner:] if first else value[:-1] + comma + text + b"]"
 
 
 def map_items(source: bytes, name: str, change: Callable[[int, bytes], bytes]) -> bytes:
@@ -114,37 +139,39 @@ def map_items(source: bytes, name: str, change: Callable[[int, bytes], bytes]) -
     return b"".join([*pieces, source[done:]])
 
 
-def replace_items(source: bytes, name: str, changes: Mapping[int, bytes]) -> bytes:
-    """Put JSON texts (of one item, or of several with commas between) in the place of some items, by their position.
+def replace_items(source: bytes, name: str, choose: Callable[[Sequence[bytes]], Mapping[int, bytes]]) -> bytes:
+    """Put JSON texts (of one item, or of several with commas between) in the place of some items of a list.
 
-    As `map_items`, and fast for long lists.
+    `choose` is given all items as they are written, and gives the texts by position. As `map_items`, and fast for
+    long lists. The same object if nothing is replaced.
     """
-    member = find_member(source, name) if changes else None
-    if member is None:
+    member = find_member(source, name)
+    texts = _texts(source, member)
+    changes = choose(texts)
+    if member is None or not changes:
         return source
-    pieces, done, at = [], member.start, member.start
-    for position, item in enumerate(_texts(source[member.start : member.end])):
-        start = source.index(item, at)  # nothing but a comma and space is in between
+    pieces, done, at = [], 0, member.start + 1
+    for position, item in enumerate(texts):
+        start = _after(_BETWEEN, source, at)
         at = start + len(item)
         if position in changes:
             pieces += [source[done:start], changes[position]]
             done = at
-    return b"".join([source[: member.start], *pieces, source[done:]])
+    return b"".join([*pieces, source[done:]])
 
 
 def item_texts(source: bytes, name: str) -> Sequence[bytes]:
     """The items of the list that the member `name` is, as they are written; none if it is something else."""
-    member = find_member(source, name)
+    return _texts(source, find_member(source, name))
+
+
+def _texts(source: bytes, member: Member | None) -> Sequence[bytes]:
     if member is None or source[member.start : member.start + 1] != b"[":
         return ()
-    return list(_texts(source[member.start : member.end]))
-
-
-def _texts(source: bytes) -> Iterator[bytes]:
     try:
-        return map(bytes, _ITEMS.decode(source))
+        return list(map(bytes, _ITEMS.decode(source[member.start : member.end])))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return (source[start:end] for start, end in items(source))
+        return [source[start:end] for start, end in items(source, member.start)]
 
 
 def items(source: bytes, at: int = 0) -> Iterator[tuple[int, int]]:
@@ -238,8 +265,12 @@ def _name(literal: bytes) -> str:
 
 
 def _after_space(source: bytes, position: int) -> int:
-    space = _SPACE.match(source, position)
-    return space.end() if space else position
+    return _after(_SPACE, source, position)
+
+
+def _after(pattern: re.Pattern[bytes], source: bytes, position: int) -> int:
+    found = pattern.match(source, position)
+    return found.end() if found else position
 
 
 def _expect(source: bytes, position: int, mark: bytes) -> int:

@@ -7,7 +7,18 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from aibridge_core.dialects.splice import find_member, insert_member, map_items, members, remove_member, set_member
+from aibridge_core.dialects.splice import (
+    change_members,
+    extended,
+    find_member,
+    insert_member,
+    item_texts,
+    map_items,
+    members,
+    remove_member,
+    replace_items,
+    set_member,
+)
 
 
 def test_a_first_member_is_put_before_the_others() -> None:
@@ -195,3 +206,30 @@ def test_large_sources_are_searched_by_a_faster_way_with_the_same_result(filling
         ("o", b'{"x":1,"y":2}'),
         ("a", text[:-1] + b'z"'),
     ]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (b'{ "a" : [ 1 ], "b":2 }', b'{ "a" : [ 1 ,7], "b":3 }'),
+        (b'{"b": 2 , "a":null}', b'{"b": 3 , "a":[7]}'),
+        (b'{"a":[]}', b'{"b":3,"a":[7]}'),
+        (b"{ }", b'{"a":[7],"b":3 }'),
+        (b'{"b":1,"x":0,"b":2}', b'{"a":[7],"b":1,"x":0,"b":3}'),
+    ],
+)
+def test_several_members_are_changed_in_one_pass(source: bytes, expected: bytes) -> None:
+    """What isn't there is put first; of repeated names the last one counts."""
+    changes = {"a": lambda value: extended(value, [b"7"]), "b": lambda _: b"3"}
+    assert change_members(source, changes) == expected
+
+
+@pytest.mark.parametrize("filling", ["x", "\\ud83d"])
+def test_items_are_replaced_by_position(filling: str) -> None:
+    """One by several, too; the rest keeps its bytes, also where half a character stands in it."""
+    source = f'{{"l" : [ "a,]" , {{"x":"{filling}"}},3 ] }}'.encode()
+    assert replace_items(source, "l", lambda items: {0: b"1,2", 2: items[0]}) == source.replace(
+        b'"a,]" ', b"1,2 "
+    ).replace(b"3 ]", b'"a,]" ]')
+    assert replace_items(source, "l", lambda items: {}) is source
+    assert item_texts(b'{"l":{}}', "l") == item_texts(b"{}", "l") == ()

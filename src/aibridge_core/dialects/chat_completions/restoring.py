@@ -4,7 +4,7 @@ Belongs here: bytes of the assistant's message, and the messages around it. Neve
 (`aibridge_core.hidden_turns`). All other messages, and the client's own calls, keep their bytes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -20,10 +20,15 @@ class _Call(msgspec.Struct, gc=False):
 
 
 class _Message(msgspec.Struct, gc=False):
+    tool_calls: list[_Call] | None = None
     tool_call_id: Any = None
 
 
-_MESSAGE = msgspec.json.Decoder(_Message)
+class _Request(msgspec.Struct, gc=False):
+    messages: list[_Message] = []
+
+
+_REQUEST = msgspec.json.Decoder(_Request)
 _CALL = msgspec.json.Decoder(_Call)
 
 
@@ -35,24 +40,25 @@ def mark(call: bytes) -> str:
 def restored(body: bytes, hidden: OwnTurns | NothingHidden) -> bytes:
     """The request with what its answers hid; the same object if nothing was."""
     known = hidden.named_in(body)
-    messages = item_texts(body, "messages") if known else ()
-    answered = {text_or((try_read(_MESSAGE, message) or _Message()).tool_call_id) for message in messages}
-    changes: dict[int, bytes] = {}
-    for position, message in enumerate(messages):
-        call_id = next((each for each in map(mark, _calls(message)) if each in known and each in answered), None)
-        if call_id:
-            changes[position] = _whole(message, known[call_id], call_id)
-    return replace_items(body, "messages", changes)
+    messages = (try_read(_REQUEST, body) or _Request()).messages if known else []
+    answered = {text_or(message.tool_call_id) for message in messages} & set(known)
+    found = {
+        at: call.id
+        for at, message in enumerate(messages)
+        for call in reversed(message.tool_calls or ())
+        if text_or(call.id) in answered
+    }
 
+    def whole(messages: Sequence[bytes]) -> Mapping[int, bytes]:
+        return {at: _whole(messages[at], known[call_id], call_id) for at, call_id in found.items()}
 
-def _calls(message: bytes) -> Sequence[bytes]:
-    return item_texts(message, "tool_calls") if message.startswith(b"{") else ()
+    return replace_items(body, "messages", whole) if found else body
 
 
 def _whole(message: bytes, turns: Sequence[HiddenTurn], call_id: str) -> bytes:
     """The messages that the client has as one, and the results of our calls in the last of them."""
     *earlier, last = turns
-    own = _calls(message)
+    own = item_texts(message, "tool_calls")
     calls = with_hidden(own, places([last], call_id, [mark(call) for call in own]))
     if len(calls) > len(own):
         text = b",".join(call for call in calls if isinstance(call, bytes))

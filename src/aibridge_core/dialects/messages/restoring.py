@@ -4,7 +4,7 @@ Belongs here: bytes of the assistant's message and of the user's that follows it
 (`aibridge_core.hidden_turns`). All other messages, and the client's own content blocks, keep their bytes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -22,46 +22,62 @@ class _Block(msgspec.Struct, gc=False):
     tool_use_id: Any = None
 
 
+class _Message(msgspec.Struct, gc=False):
+    content: str | list[_Block] | None = None
+
+
+class _Request(msgspec.Struct, gc=False):
+    messages: list[_Message] = []
+
+
+_REQUEST = msgspec.json.Decoder(_Request)
 _BLOCK = msgspec.json.Decoder(_Block)
+_NO_BLOCK = _Block()
 
 
 def mark(block: bytes) -> str:
     """How a block of the client's is known again."""
-    found = try_read(_BLOCK, block) or _Block()
-    return text_or(found.id) if found.type == "tool_use" else text_or(found.type)
+    return _mark(try_read(_BLOCK, block) or _NO_BLOCK)
+
+
+def _mark(block: _Block) -> str:
+    return text_or(block.id) if block.type == "tool_use" else text_or(block.type)
 
 
 def restored(body: bytes, hidden: OwnTurns | NothingHidden) -> bytes:
     """The request with what its answers hid; the same object if nothing was."""
     known = hidden.named_in(body)
-    messages = item_texts(body, "messages") if known else ()
-    changes: dict[int, bytes] = {}
-    for position, (said, answered) in enumerate(pairwise(messages)):
-        call_id = next((each for each in _answered(answered) if each in known), None)
-        turns = known.get(call_id or "", ())
-        if call_id and (whole := _whole(said, turns, call_id)):
-            changes[position] = whole
-            changes[position + 1] = _with_results(answered, turns[-1].results)
-    return replace_items(body, "messages", changes)
+    request = try_read(_REQUEST, body) if known else None
+    found = {at: call_id for at, call_id in _answers(request.messages) if call_id in known} if request else {}
+
+    def whole(messages: Sequence[bytes]) -> Mapping[int, bytes]:
+        changes: dict[int, bytes] = {}
+        for at, call_id in found.items():
+            changes[at - 1] = _whole(messages[at - 1], known[call_id], call_id)
+            changes[at] = _with_results(messages[at], known[call_id][-1].results)
+        return changes
+
+    return replace_items(body, "messages", whole) if found else body
 
 
-def _answered(message: bytes) -> Sequence[str]:
-    """Ids of the calls that a message gives results of."""
-    blocks = (try_read(_BLOCK, block) or _Block() for block in _blocks(message))
-    return [text_or(block.tool_use_id) for block in blocks if block.type == "tool_result"]
+def _answers(messages: Sequence[_Message]) -> Iterator[tuple[int, str]]:
+    """Calls that the message before a message made and the message answers, with the message's place."""
+    for at, (said, answered) in enumerate(pairwise(map(_blocks, messages)), start=1):
+        made = {_mark(block) for block in said}
+        ids = (text_or(block.tool_use_id) for block in answered if block.type == "tool_result")
+        yield from ((at, call_id) for call_id in ids if call_id in made)
 
 
-def _blocks(message: bytes) -> Sequence[bytes]:
-    return item_texts(message, "content") if message.startswith(b"{") else ()
+def _blocks(message: _Message) -> Sequence[_Block]:
+    return message.content if isinstance(message.content, list) else ()
 
 
 def _whole(message: bytes, turns: Sequence[HiddenTurn], call_id: str) -> bytes:
-    """The messages that the client has as one; empty if the call isn't in it."""
-    own = _blocks(message)
+    """The messages that the client has as one."""
+    own = item_texts(message, "content")
     marks = [mark(block) for block in own]
     member = find_member(message, "content")
-    if call_id not in marks or member is None:
-        return b""
+    assert member, "the call is in its content"
     head, tail = message[: member.start] + b"[", b"]" + message[member.end :]
     messages = _messages(with_hidden(own, places(turns, call_id, marks)))
     return b",".join(each if role == "user" else head + each + tail for role, each in messages)

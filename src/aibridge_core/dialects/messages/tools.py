@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from aibridge_core.dialects.jsontext import try_read_any
-from aibridge_core.dialects.splice import append_items, find_member, prepend_items, set_member
+from aibridge_core.dialects.splice import append_items, change_members, extended, set_member
 from aibridge_core.tools import Tool, ToolResult
 
 _ONE_AT_A_TIME = ("auto", "any", "tool")
@@ -28,22 +28,23 @@ def offer(body: bytes, tools: Sequence[Tool]) -> bytes:
         msgspec.json.encode({"name": tool.id, "description": tool.description, "input_schema": _schema(tool)})
         for tool in tools
     ]
-    return _one_at_a_time(prepend_items(body, "tools", offered))
+    return change_members(
+        body, {"tools": lambda tools: extended(tools, offered, first=True), "tool_choice": _one_at_a_time}
+    )
 
 
 def _schema(tool: Tool) -> Mapping[str, Any]:
     return {"type": "object", **tool.input_schema}
 
 
-def _one_at_a_time(body: bytes) -> bytes:
-    member = find_member(body, "tool_choice")
-    choice = try_read_any(body[member.start : member.end]) if member else None
+def _one_at_a_time(source: bytes | None) -> bytes:
+    choice = try_read_any(source) if source else None
     kind = choice.get("type") if isinstance(choice, Mapping) else None
-    if choice is None or (isinstance(choice, Mapping) and kind is None):
-        return set_member(body, ["tool_choice"], b'{"type":"auto","disable_parallel_tool_use":true}')
+    if source is None or choice is None or (isinstance(choice, Mapping) and kind is None):
+        return b'{"type":"auto","disable_parallel_tool_use":true}'
     if kind not in _ONE_AT_A_TIME or choice.get("disable_parallel_tool_use") is True:
-        return body
-    return set_member(body, ["tool_choice", "disable_parallel_tool_use"], b"true")
+        return source
+    return set_member(source, ["disable_parallel_tool_use"], b"true")
 
 
 def extend(body: bytes, said: Sequence[bytes], answers: Sequence[bytes]) -> bytes:

@@ -5,14 +5,14 @@ client's own items keep their bytes. A client that goes on with a stored respons
 has ours then, too, and lacks only the results of those in the last turn.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from aibridge_core.dialects.jsontext import text_or, try_read
 from aibridge_core.dialects.restoring import TurnEnd, places
-from aibridge_core.dialects.splice import item_texts, replace_items
+from aibridge_core.dialects.splice import replace_items
 from aibridge_core.hidden_turns import HiddenTurn, NothingHidden, OwnTurns
 
 
@@ -22,38 +22,50 @@ class _Item(msgspec.Struct, gc=False):
     call_id: Any = None
 
 
+class _Request(msgspec.Struct, gc=False):
+    input: str | list[_Item] | None = None
+
+
+_REQUEST = msgspec.json.Decoder(_Request)
 _ITEM = msgspec.json.Decoder(_Item)
 _NO_ITEM = _Item()
 
 
 def mark(source: bytes) -> str:
     """How an item is known again: a call by its id, others by their type; what the model didn't say by neither."""
-    item = try_read(_ITEM, source) or _NO_ITEM
+    return _mark(try_read(_ITEM, source) or _NO_ITEM)
+
+
+def _mark(item: _Item) -> str:
     kind = text_or(item.type) or "message"
     if kind == "message":
         return kind if item.role == "assistant" else ""
     return "" if kind.endswith("_output") else text_or(item.call_id) or kind
 
 
-def _answers(source: bytes) -> str:
+def _answer(item: _Item) -> str:
     """Id of the call that an item gives the result of."""
-    item = try_read(_ITEM, source) or _NO_ITEM
     return text_or(item.call_id) if text_or(item.type).endswith("_output") else ""
 
 
 def restored(body: bytes, hidden: OwnTurns | NothingHidden) -> bytes:
     """The request with what its answers hid; the same object if nothing was."""
     known = hidden.named_in(body)
-    items = item_texts(body, "input") if known else ()
+    request = try_read(_REQUEST, body) if known else None
+    if request is None or not isinstance(request.input, list):
+        return body
     before: dict[int, list[bytes]] = {}
-    answers = [_answers(item) for item in items]
-    marks = [mark(item) for item in items]
+    marks = [_mark(item) for item in request.input]
+    answers = [_answer(item) for item in request.input]
     for call_id in dict.fromkeys(answers):
         if turns := known.get(call_id):
             _put(before, turns, call_id, marks)
             before.setdefault(answers.index(call_id), []).extend(turns[-1].results)
-    changes = {place: b",".join([*added, items[place]]) for place, added in before.items() if added}
-    return replace_items(body, "input", changes)
+
+    def whole(items: Sequence[bytes]) -> Mapping[int, bytes]:
+        return {place: b",".join([*added, items[place]]) for place, added in before.items() if added}
+
+    return replace_items(body, "input", whole) if before else body
 
 
 def _put(before: dict[int, list[bytes]], turns: Sequence[HiddenTurn], call_id: str, marks: Sequence[str]) -> None:
