@@ -248,7 +248,7 @@ def _app(
     return GatewayApp(
         router=router,
         bridge=bridge,
-        passthrough=Passthrough(upstream=upstream, codings=codings, observer=observer),
+        passthrough=Passthrough(upstream=upstream, codings=codings, clock=clock, observer=observer),
         authenticator=authenticator,
         rest=rest,
         rest_roots=frozenset(REST_ROOTS),

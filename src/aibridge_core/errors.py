@@ -16,6 +16,9 @@
     │  ├─ UpstreamUnreachable     502
     │  ├─ UpstreamTimeout         504
     │  ├─ UpstreamBroken          502  (an answer that broke off)
+    │  ├─ KeysRateLimited         429  (all central keys of a provider rest)
+    │  ├─ KeysUnauthorized        502  (none of them is valid)
+    │  ├─ CircuitOpen             503
     │  ├─ UpstreamRefused         502  (an error status after a tool call, when the client's answer has begun)
     │  └─ UnusableToolCall        502  (a call of an injected tool that can't be run, in place of an answer)
     └─ GatewayFault           our own
@@ -42,9 +45,12 @@ class BridgeError(Exception):
     headers: tuple[tuple[bytes, bytes], ...] = ()
     """Answer headers that belong to this error, lower-case."""
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        """`retry_after`: seconds until another try may pass; clients are told whole ones (RFC 9110, section 10.2.3)."""
         super().__init__(message)
         self.message = message
+        if retry_after is not None:
+            self.headers = (*self.headers, (b"retry-after", b"%d" % max(1, ceil(retry_after))))
 
 
 class ClientFault(BridgeError):
@@ -124,11 +130,6 @@ class RateLimited(ClientFault):
     status = 429
     error_type = "rate_limited"
 
-    def __init__(self, message: str, wait: float) -> None:
-        """`wait`: seconds until another try may pass; clients are told whole ones (RFC 9110, section 10.2.3)."""
-        super().__init__(message)
-        self.headers = ((b"retry-after", b"%d" % max(1, ceil(wait))),)
-
 
 class OperatorFault(BridgeError):
     """The gateway's operator has to change something."""
@@ -174,6 +175,26 @@ class UpstreamTimeout(UpstreamFault):
 
 class UpstreamBroken(UpstreamFault):
     """The answer began and broke off."""
+
+
+class KeysRateLimited(UpstreamFault):
+    """The provider has asked every central key to wait."""
+
+    status = 429
+    error_type = "rate_limited"
+
+
+class KeysUnauthorized(UpstreamFault):
+    """The provider takes none of the central keys."""
+
+    error_type = "unauthorized"
+
+
+class CircuitOpen(UpstreamFault):
+    """The provider has failed too often lately, and is left alone."""
+
+    status = 503
+    error_type = "overloaded"
 
 
 class UpstreamRefused(UpstreamFault):

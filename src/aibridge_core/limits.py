@@ -116,13 +116,15 @@ class Gate:
         """Why another request is refused. What one person can change comes first: others may still be let in."""
         mine, ours = self.limits.per_user, self.limits.together
         if user.full:
-            return RateLimited(f"you have {mine.concurrent} requests running, the most that one person may", 1.0)
+            return RateLimited(
+                f"you have {mine.concurrent} requests running, the most that one person may", retry_after=1
+            )
         if wait := user.wait(now):
-            return RateLimited(f"you may make {mine.rps} requests a second; try again later", wait)
+            return RateLimited(f"you may make {mine.rps} requests a second; try again later", retry_after=wait)
         if together.full:
             return AtCapacity(f"the gateway is at its capacity of {ours.concurrent} requests at once; try again later")
         if wait := together.wait(now):
-            return RateLimited(f"the gateway takes {ours.rps} requests a second; try again later", wait)
+            return RateLimited(f"the gateway takes {ours.rps} requests a second; try again later", retry_after=wait)
         return None
 
 

@@ -3,28 +3,39 @@
 Belongs here: the side paths of an API (models, count_tokens ...). Never: an exchange with a model.
 """
 
-from aibridge_core.bridge import Caller, upstream_headers
+from aibridge_core.dispatch import NO_RETRIES, Call, Dispatch, Retries, client_deadline
 from aibridge_core.errors import UpstreamFault
 from aibridge_core.headers import for_client
+from aibridge_core.intake import Caller, upstream_headers
 from aibridge_core.observing import UNWATCHED, Observer, Watch
-from aibridge_core.ports import ContentCodings, Reply, Upstream
+from aibridge_core.ports import Clock, ContentCodings, Reply, Upstream
 from aibridge_core.routing import Match
-from aibridge_core.wire import AnswerHead, ClientRequest, UpstreamRequest, with_headers
+from aibridge_core.wire import AnswerHead, ClientRequest, UpstreamRequest
 
 
 class Passthrough:
     """Serves passthrough routes."""
 
-    def __init__(self, *, upstream: Upstream, codings: ContentCodings, observer: Observer = UNWATCHED) -> None:
+    def __init__(
+        self,
+        *,
+        upstream: Upstream,
+        codings: ContentCodings,
+        clock: Clock,
+        observer: Observer = UNWATCHED,
+        retries: Retries = NO_RETRIES,
+    ) -> None:
         self._upstream = upstream
         self._codings = codings
+        self._clock = clock
         self._observer = observer
+        self._retries = retries
 
     async def handle(self, match: Match, request: ClientRequest, caller: Caller, reply: Reply) -> None:
         """Serve one request. Raises a BridgeError as long as the answer has not begun."""
         watch = self._observer.passthrough(match, request, caller.actor)
         with watch:
-            relayed = self._relay(self._outgoing(match, request, caller), reply, watch)
+            relayed = self._relay(self._call(match, request, caller, watch), reply, watch)
             del request  # its body is not needed for as long as the answer may last
             try:
                 await relayed
@@ -36,25 +47,32 @@ class Passthrough:
             finally:
                 watch.sent(reply.sent)
 
-    def _outgoing(self, match: Match, request: ClientRequest, caller: Caller) -> UpstreamRequest:
-        credential = match.provider.credential(request.headers, own=caller.own_credential, gateway_token=caller.token)
-        return UpstreamRequest(
-            method=request.method,
-            url=match.provider.url(match.path, request.query),
-            headers=upstream_headers(request.headers, credential, self._codings),
-            body=request.body,
+    def _call(self, match: Match, request: ClientRequest, caller: Caller, watch: Watch) -> Call:
+        keys = match.provider.keys_for(
+            request.headers, caller.actor.id, own=caller.own_credential, gateway_token=caller.token
+        )
+        dispatch = Dispatch(
+            upstream=self._upstream,
+            keys=keys,
+            retries=self._retries,
+            clock=self._clock,
+            watch=watch,
+            deadline=client_deadline(request.headers, self._clock.monotonic()),
+        )
+        return dispatch.call(
+            UpstreamRequest(
+                method=request.method,
+                url=match.provider.url(match.path, request.query),
+                headers=upstream_headers(request.headers, keys.expected(), self._codings),
+                body=request.body,
+            )
         )
 
-    async def _relay(self, request: UpstreamRequest, reply: Reply, watch: Watch) -> None:
-        watched = watch.upstream(request)
-        with watched:
-            exchange = self._upstream.open(with_headers(request, watched.headers))
-            del request  # likewise
-            async with exchange as answer:
-                head = AnswerHead(status=answer.head.status, headers=for_client(answer.head.headers))
-                watched.answered(answer.head)
-                watch.answering(head.status)
-                await reply.start(head)
-                async for chunk in answer.chunks():
-                    await reply.send(chunk)
-            await reply.finish()
+    async def _relay(self, call: Call, reply: Reply, watch: Watch) -> None:
+        async with call as answer:
+            head = AnswerHead(status=answer.head.status, headers=for_client(answer.head.headers))
+            watch.answering(head.status)
+            await reply.start(head)
+            async for chunk in answer.chunks():
+                await reply.send(chunk)
+        await reply.finish()

@@ -10,14 +10,15 @@ from attrs import evolve, frozen
 
 from aibridge_core.actors import Actor
 from aibridge_core.dialects.api import CallTools, Interceptor, Observed, Refused, Relay, Step
+from aibridge_core.dispatch import Dispatch
 from aibridge_core.encoded import EncodedAnswer, Undecodable
 from aibridge_core.errors import TurnLimitReached, UpstreamRefused
 from aibridge_core.headers import for_client
-from aibridge_core.observing import UNWATCHED, Phase, UpstreamWatch, Watch
-from aibridge_core.ports import ContentCodings, Reply, ToolServers, Upstream, UpstreamAnswer, UpstreamExchange
+from aibridge_core.observing import UNWATCHED, Phase, Watch
+from aibridge_core.ports import ContentCodings, Reply, ToolServers, UpstreamAnswer
 from aibridge_core.tools import ToolCall, ToolResult, usage_of
 from aibridge_core.trail import Trail
-from aibridge_core.wire import AnswerHead, UpstreamRequest, header, with_headers
+from aibridge_core.wire import AnswerHead, UpstreamRequest, header
 
 
 class Answering(Protocol):
@@ -49,6 +50,7 @@ class RelayLoop:
         request: UpstreamRequest,
         codings: ContentCodings,
         tools: ToolLoop,
+        dispatch: Dispatch,
         watch: Watch = UNWATCHED,
     ) -> None:
         self._interceptor = interceptor
@@ -57,20 +59,23 @@ class RelayLoop:
         self._request = request
         self._codings = codings
         self._tools = tools
+        self._dispatch = dispatch
         self._watch = watch
         self._answering: Answering = interceptor
         self._head: AnswerHead | None = None
         self._calls: Sequence[ToolCall] = ()
         self._calls_end_answer = False
+        self.status: int | None = None
+        """Of the client's answer, once it has begun."""
         self._reading = False
         """Whether an answer has begun and is not over."""
 
-    async def run(self, upstream: Upstream) -> None:
+    async def run(self) -> None:
         """Send the request, relay the answer, close the trail before its last piece goes out.
 
         Raises TurnLimitReached, UpstreamRefused, and whatever the interceptor refuses the answer with.
         """
-        await self._turn(upstream)
+        await self._turn()
         turns = 1
         while self._calls and not self._calls_end_answer:
             if turns >= self._tools.max_turns:
@@ -78,7 +83,7 @@ class RelayLoop:
                 raise TurnLimitReached(f"the model called injected tools in {turns} turns without an answer")
             results = await self._run_tools()
             self._request = evolve(self._request, body=self._interceptor.resume(results))
-            await self._turn(upstream)
+            await self._turn()
             turns += 1
         if self._calls:
             for step in self._interceptor.conclude(await self._run_tools()):
@@ -91,17 +96,11 @@ class RelayLoop:
         """The exchange ended early: take the facts so far; returns the bytes that were held back."""
         return self._trail.observe(self._answering.end_turn(broken=True)) if self._reading else b""
 
-    async def _turn(self, upstream: Upstream) -> None:
+    async def _turn(self) -> None:
         self._calls = ()
-        watched = self._watch.upstream(self._request)
-        with watched:
-            exchange = upstream.open(with_headers(self._request, watched.headers))
-            self._request = evolve(self._request, body=b"")  # not needed for as long as the answer may last
-            await self._relay(exchange, watched)
-
-    async def _relay(self, exchange: UpstreamExchange, watched: UpstreamWatch) -> None:
-        async with exchange as answer:
-            watched.answered(answer.head)
+        call = self._dispatch.call(self._request)
+        self._request = evolve(self._request, body=b"")  # not needed for as long as the answer may last
+        async with call as answer:
             self._begin(answer.head)
             if self._reply.started and not self._interceptor.streams:
                 await self._refused(answer)
@@ -111,7 +110,7 @@ class RelayLoop:
             async for chunk in answer.chunks():
                 if fresh:
                     fresh = False
-                    watched.flowing()
+                    call.watched.flowing()
                 for step in feed(chunk):
                     if type(step) is Relay and not step.last and not self._head:
                         await send(step.data)
@@ -176,6 +175,7 @@ class RelayLoop:
         """Send the head: of a stream at once, of anything else with its first bytes."""
         if self._head:
             head, self._head = self._head, None
+            self.status = head.status
             self._watch.answering(head.status)
             pings = self._interceptor.streams and not (
                 isinstance(self._answering, EncodedAnswer) and not self._interceptor.edits_answers

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from aibridge_core.dialects.api import Failed, Interceptor, Observed, Relay, Step
 from aibridge_core.errors import BridgeError
+from aibridge_core.keys import Keys
 from aibridge_core.observing import UNWATCHED, Phase, Watch
 from aibridge_core.ports import Clock, NewId, Recorder
 from aibridge_core.records import (
@@ -25,13 +26,22 @@ class Trail:
     """The open end of one interception. It is closed once; whatever comes later changes nothing."""
 
     def __init__(
-        self, start: InterceptionStart, *, recorder: Recorder, clock: Clock, new_id: NewId, watch: Watch = UNWATCHED
+        self,
+        start: InterceptionStart,
+        *,
+        recorder: Recorder,
+        clock: Clock,
+        new_id: NewId,
+        watch: Watch = UNWATCHED,
+        keys: Keys | None = None,
     ) -> None:
+        """`keys`: what pays; the end says with which one if it is another than the start says."""
         self._id = start.id
         self._recorder = recorder
         self._clock = clock
         self._new_id = new_id
         self._watch = watch
+        self._keys = keys
         self._facts: list[Fact] = []
         self._failure: Failed | None = None
         self._prompted = False
@@ -115,4 +125,5 @@ class Trail:
             status=status or (Status.FAILED if failure else Status.COMPLETED),
             error_type=failure.error_type if failure else "",
             error_message=failure.message[:MAX_ERROR_MESSAGE] if failure else "",
+            credential_hint=self._keys.hint if self._keys else "",
         )

@@ -7,9 +7,10 @@ import pytest
 from attrs import Factory, define
 
 from aibridge_core.actors import Actor
-from aibridge_core.bridge import Bridge, Caller
+from aibridge_core.bridge import Bridge
 from aibridge_core.dialects.api import Failed
 from aibridge_core.errors import BridgeError, MalformedRequest, UpstreamUnreachable
+from aibridge_core.intake import Caller
 from aibridge_core.observing import Observer, Phase, Serving, UpstreamWatch, Watch, observers
 from aibridge_core.passthrough import Passthrough
 from aibridge_core.providers.registry import provider
@@ -121,7 +122,9 @@ async def ask(observer: Observer, *answers: ScriptedAnswer, path: str = "", body
         observer=observer,
     )
     use_case = (
-        bridge if "messages" in path else Passthrough(upstream=upstream, codings=DeflateOnly(), observer=observer)
+        bridge
+        if "messages" in path
+        else Passthrough(upstream=upstream, codings=DeflateOnly(), clock=FakeClock(), observer=observer)
     )
     request = ClientRequest(method="POST", path=path, body=body)
     await use_case.handle(router.resolve("POST", path), request, Caller(actor=ANN, token="t"), CollectingReply())

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from aibridge_core.actors import Actor
-from aibridge_core.bridge import Bridge, Caller
+from aibridge_core.bridge import Bridge
 from aibridge_core.errors import UnusableToolCall
+from aibridge_core.intake import Caller
 from aibridge_core.providers.registry import provider
 from aibridge_core.records import InterceptionFilter, Page, Status, TokenUsage, ToolUsage
 from aibridge_core.routing import Router

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import pytest
 
 from aibridge_core.actors import Actor, CredentialKind
-from aibridge_core.bridge import Bridge, Caller
+from aibridge_core.bridge import Bridge
 from aibridge_core.errors import RecordingFailed, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
+from aibridge_core.intake import Caller
 from aibridge_core.passthrough import Passthrough
 from aibridge_core.providers.registry import provider
 from aibridge_core.records import Interception, InterceptionFilter, Page, Status, TokenUsage, ToolUsage
@@ -307,7 +308,11 @@ async def test_a_request_is_let_go_of_when_it_is_sent(path: str) -> None:
 
     world.reply.on_send = on_send
     match = world.router.resolve("POST", path)
-    use_case = world.bridge if "messages" in path else Passthrough(upstream=world.upstream, codings=DeflateOnly())
+    use_case = (
+        world.bridge
+        if "messages" in path
+        else Passthrough(upstream=world.upstream, codings=DeflateOnly(), clock=world.clock)
+    )
     exchange = use_case.handle(
         match, ClientRequest(method="POST", path=path, body=body), Caller(actor=ANN, token="tok"), world.reply
     )

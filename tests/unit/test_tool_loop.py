@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from aibridge_core.actors import Actor
-from aibridge_core.bridge import Bridge, Caller
+from aibridge_core.bridge import Bridge
+from aibridge_core.intake import Caller
 from aibridge_core.providers.registry import provider
 from aibridge_core.records import Interception, InterceptionFilter, Page, Status, TokenUsage, ToolUsage
 from aibridge_core.routing import Router

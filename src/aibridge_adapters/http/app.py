@@ -16,9 +16,10 @@ from aibridge_adapters.http.body import ClientLeft, read_body
 from aibridge_adapters.http.reply import AsgiReply, Send
 from aibridge_adapters.http.tasks import RequestTasks
 from aibridge_adapters.http.tokens import authenticate
-from aibridge_core.bridge import Bridge, Caller
+from aibridge_core.bridge import Bridge
 from aibridge_core.dialects.api import Dialect
 from aibridge_core.errors import BridgeError, InternalError, ShuttingDown, UpgradeRefused
+from aibridge_core.intake import Caller
 from aibridge_core.limits import Gate, Limits
 from aibridge_core.observing import UNWATCHED, Observer
 from aibridge_core.passthrough import Passthrough

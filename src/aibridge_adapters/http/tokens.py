@@ -3,9 +3,9 @@
 Belongs here: reading headers. Never: checking the token (the Authenticator port).
 """
 
-from aibridge_core.bridge import Caller
 from aibridge_core.errors import Forbidden, Unauthenticated
 from aibridge_core.headers import GATEWAY_TOKEN_HEADERS
+from aibridge_core.intake import Caller
 from aibridge_core.ports import Authenticator
 from aibridge_core.wire import Headers, header
 

@@ -5,7 +5,7 @@ Belongs here: one line for each such request. Never: what makes a header wrong (
 
 import logging
 
-from aibridge_core.bridge import FIREWALL_IGNORED
+from aibridge_core.intake import FIREWALL_IGNORED
 from aibridge_core.observing import Unwatched
 from aibridge_core.records import InterceptionStart
 

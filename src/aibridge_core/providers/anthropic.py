@@ -13,5 +13,6 @@ KIND = ProviderKind(
         Route("/api/event_logging/", Mode.PASSTHROUGH),
     ),
     dialect="messages",
+    failing=frozenset((429, 503, 504, 529)),  # 529: overloaded
     places=(CredentialPlace(b"x-api-key"), CredentialPlace(b"authorization", "Bearer")),
 )

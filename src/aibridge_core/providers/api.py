@@ -10,6 +10,7 @@ from attrs import field, frozen
 
 from aibridge_core.actors import Credential, CredentialKind
 from aibridge_core.errors import NoUpstreamCredential
+from aibridge_core.keys import KeyPool, Keys, KeyWalk, OneCredential
 from aibridge_core.wire import Headers, header
 
 
@@ -68,6 +69,8 @@ class ProviderKind:
     routes: tuple[Route, ...]
     dialect: str
     """The one whose error shape is used where no route tells."""
+    failing: frozenset[int] = frozenset((429, 503, 504))
+    """Statuses that count against a provider in a circuit breaker; other errors say nothing of its health."""
     places: tuple[CredentialPlace, ...]
     """Where users may put a credential of their own, in order; the first is used for the central key."""
 
@@ -81,7 +84,9 @@ class Provider:
     base_url: str
     kind: ProviderKind
     keys: Sequence[str] = field(default=(), repr=False)
-    """Central keys; the first is used."""
+    """Central keys. One is simply used; of several, a pool chooses."""
+    pool: KeyPool | None = field(default=None, repr=False, eq=False)
+    """Of the same keys, if there are several."""
 
     def route(self, path: str) -> Route | None:
         """The route of a path that begins after the provider's name; None if this kind doesn't serve it."""
@@ -113,6 +118,14 @@ class Provider:
             f" {' or '.join(place.header.decode().title() for place in self.kind.places)} together with the gateway"
             " token in X-AIBridge-Token."
         )
+
+    def keys_for(self, headers: Headers, session: str, *, own: bool, gateway_token: str) -> Keys:
+        """Which credentials the upstream calls of a request may carry. Raises NoUpstreamCredential."""
+        credential = self.credential(headers, own=own, gateway_token=gateway_token)
+        if credential.kind is CredentialKind.BYOK or self.pool is None:
+            return OneCredential(credential)
+        place = self.kind.places[0]
+        return KeyWalk(self.pool, session, lambda secret: _credential(CredentialKind.CENTRALIZED, place, secret))
 
     def _below(self, path: str) -> str | None:
         if not path.startswith(self.kind.prefix):

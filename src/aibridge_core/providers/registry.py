@@ -1,7 +1,8 @@
 """Every type name that can be configured, and its kind."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from aibridge_core.keys import KeyEvent, KeyPool
 from aibridge_core.providers import anthropic, openai
 from aibridge_core.providers.api import Provider, ProviderKind
 
@@ -16,6 +17,14 @@ KINDS: Mapping[str, ProviderKind] = {
 }
 
 
-def provider(*, name: str, type: str, base_url: str, keys: Sequence[str] = ()) -> Provider:
-    """An instance. Raises KeyError for a type that doesn't exist."""
-    return Provider(name=name, type=type, base_url=base_url, kind=KINDS[type], keys=tuple(keys))
+def provider(
+    *,
+    name: str,
+    type: str,
+    base_url: str,
+    keys: Sequence[str] = (),
+    tell: Callable[[KeyEvent], None] = lambda event: None,
+) -> Provider:
+    """An instance; `tell` is told what happens to its keys. Raises KeyError for a type that doesn't exist."""
+    pool = KeyPool(name, keys, tell=tell) if len(keys) > 1 else None
+    return Provider(name=name, type=type, base_url=base_url, kind=KINDS[type], keys=tuple(keys), pool=pool)

@@ -1,0 +1,227 @@
+"""A request of a client, read: what is asked, who pays, what is recorded of it, what goes upstream.
+
+Belongs here: from the bytes that came to values. Never: what happens then (`bridge`).
+"""
+
+from collections.abc import Callable
+
+from attrs import evolve, frozen
+
+from aibridge_core.actors import Actor, Credential, CredentialKind
+from aibridge_core.boundaries import FirewallPlace, InvalidFirewallPlace, place_of_request
+from aibridge_core.breaker import Circuit
+from aibridge_core.clients import Signals, classify
+from aibridge_core.dialects.api import Interceptor, RequestView
+from aibridge_core.dispatch import client_deadline
+from aibridge_core.errors import (
+    BridgeError,
+    MalformedRequest,
+    RequestTooLarge,
+    UnsupportedCoding,
+    UpstreamBroken,
+    UpstreamFault,
+    UpstreamUnreachable,
+)
+from aibridge_core.headers import accepted_codings, for_upstream
+from aibridge_core.keys import Keys
+from aibridge_core.ports import Clock, ContentCodings, NewId
+from aibridge_core.records import InterceptionStart
+from aibridge_core.routing import Match
+from aibridge_core.sessions import session_id
+from aibridge_core.tools import Toolbox
+from aibridge_core.wire import ClientRequest, Headers, UpstreamRequest, header
+
+MAX_HEADER_TEXT = 512
+"""Longest header value kept in an interception's metadata, in characters."""
+
+FIREWALL_IGNORED = "agent_firewall_ignored"
+"""Key in the metadata of an interception whose request had firewall headers that name no place; says why."""
+
+KEPT_HEADERS = frozenset(
+    (
+        b"anthropic-beta",
+        b"anthropic-version",
+        b"originator",
+        b"x-app",
+        b"x-claude-code-agent-id",
+        b"x-initiator",
+        b"x-interaction-type",
+        b"x-stainless-lang",
+        b"x-stainless-package-version",
+    )
+)
+"""Request headers that tell an auditor how a client was set up; none carries a secret."""
+
+
+@frozen(kw_only=True)
+class Caller:
+    """Who calls, and by which token."""
+
+    actor: Actor
+    token: str
+    """The gateway token; never goes upstream."""
+    own_credential: bool = False
+    """Whether the client may have sent an upstream credential of its own."""
+
+
+@frozen(kw_only=True)
+class Judged:
+    """A circuit, and what its breaker takes for a failure: errors of an answer that had begun are not."""
+
+    circuit: Circuit
+    failing: frozenset[int]
+
+    def failed(self, status: int | None, error: BridgeError | None = None) -> bool | None:
+        """`status`: of the client's answer, if it began. None if the exchange says nothing of the provider."""
+        if status is None and isinstance(error, UpstreamFault):
+            status = error.status
+            if isinstance(error, UpstreamUnreachable | UpstreamBroken):
+                return True
+        return None if status is None else status in self.failing
+
+
+@frozen(kw_only=True)
+class Asked:
+    """A request that was read, not yet recorded."""
+
+    interceptor: Interceptor
+    start: InterceptionStart
+    outgoing: UpstreamRequest
+    keys: Keys
+    deadline: float
+    circuit: Judged
+
+
+class Intake:
+    """Reads requests."""
+
+    def __init__(self, *, codings: ContentCodings, clock: Clock, new_id: NewId, max_body: int) -> None:
+        self._codings = codings
+        self._clock = clock
+        self._new_id: Callable[[], str] = new_id
+        self._max_body = max_body
+
+    def read(self, match: Match, request: ClientRequest, caller: Caller, toolbox: Toolbox) -> Asked:
+        """Read a request. What it was asked with is in `outgoing` only: an answer may last for minutes."""
+        plain = self._decoded(request)
+        interceptor = match.dialect.intercept(plain, toolbox)
+        hint = interceptor.request.session_hint
+        client = classify(Signals(headers=request.headers, session_hint=hint))
+        session = session_id(client, request.headers, hint)
+        keys = match.provider.keys_for(
+            request.headers, session or caller.actor.id, own=caller.own_credential, gateway_token=caller.token
+        )
+        credential = keys.expected()
+        start = self._start(match, request, caller.actor, interceptor.request, credential, client, session)
+        outgoing = self._outgoing(match, request, interceptor, credential, edited=interceptor.request.body != plain)
+        interceptor.request = evolve(interceptor.request, body=b"")
+        return Asked(
+            interceptor=interceptor,
+            start=start,
+            outgoing=outgoing,
+            keys=keys,
+            deadline=client_deadline(request.headers, self._clock.monotonic()),
+            circuit=Judged(
+                circuit=Circuit(match.provider.name, match.path, start.model), failing=match.provider.kind.failing
+            ),
+        )
+
+    def _decoded(self, request: ClientRequest) -> bytes:
+        """The body, readable. Its coded form still is what goes upstream."""
+        coding = (header(request.headers, b"content-encoding") or "identity").lower()
+        if coding == "identity":
+            return request.body
+        if coding not in self._codings.names:
+            raise UnsupportedCoding(f"content-encoding {coding!r} is not one of {', '.join(self._codings.names)}")
+        try:
+            return self._codings.decode(request.body, coding, limit=self._max_body)
+        except OverflowError:
+            raise RequestTooLarge(f"the body decodes to more than {self._max_body} bytes") from None
+        except ValueError:
+            raise MalformedRequest(f"the body is not valid {coding}") from None
+
+    def _start(  # noqa: PLR0917
+        self,
+        match: Match,
+        request: ClientRequest,
+        actor: Actor,
+        view: RequestView,
+        credential: Credential,
+        client: str,
+        session: str | None,
+    ) -> InterceptionStart:
+        user_agent = header(request.headers, b"user-agent") or ""
+        firewall, ignored = _firewall(request.headers)
+        return InterceptionStart(
+            id=self._new_id(),
+            initiator=actor,
+            provider=match.provider.type,
+            provider_name=match.provider.name,
+            model=view.model,
+            client=client,
+            client_session_id=session,
+            user_agent=user_agent,
+            correlating_tool_call_id=view.correlating_tool_call_id,
+            credential_kind=credential.kind,
+            credential_hint=credential.hint,
+            streaming=view.streaming,
+            started_at=self._clock.now(),
+            metadata={**_metadata(request.headers, user_agent), **ignored},
+            firewall=firewall,
+        )
+
+    def _outgoing(
+        self, match: Match, request: ClientRequest, interceptor: Interceptor, credential: Credential, *, edited: bool
+    ) -> UpstreamRequest:
+        view = interceptor.request
+        headers = upstream_headers(
+            request.headers, credential, self._codings, identity=interceptor.edits_answers, body_is_plain=edited
+        )
+        return UpstreamRequest(
+            method=request.method,
+            url=match.provider.url(match.path, request.query),
+            headers=headers,
+            body=view.body if edited else request.body,
+            streaming=view.streaming,
+        )
+
+
+def upstream_headers(
+    headers: Headers,
+    credential: Credential,
+    codings: ContentCodings,
+    *,
+    identity: bool = False,
+    body_is_plain: bool = False,
+) -> Headers:
+    """The headers of a request to a provider.
+
+    `identity`: the answer will be edited, so it mustn't be coded. `body_is_plain`: a coded body was decoded to be
+    edited.
+    """
+    drop = {b"accept-encoding"} | ({b"content-encoding"} if body_is_plain else set())
+    kept = for_upstream(headers, central_key=credential.kind is CredentialKind.CENTRALIZED, drop=drop)
+    offered = header(headers, b"accept-encoding")
+    added: list[tuple[bytes, bytes]] = []
+    if identity:
+        added.append((b"accept-encoding", b"identity"))
+    elif offered is not None:
+        added.append((b"accept-encoding", accepted_codings(offered, codings.names).encode("latin-1")))
+    return (*kept, *added, (credential.header, credential.value))
+
+
+def _firewall(headers: Headers) -> tuple[FirewallPlace | None, dict[str, object]]:
+    """The request's place in a firewall session, and what metadata say of headers that name none.
+
+    A request is not refused for them: what it asked is worth more in the trail than its link to other logs.
+    """
+    try:
+        return place_of_request(headers), {}
+    except InvalidFirewallPlace as error:
+        return None, {FIREWALL_IGNORED: str(error)}
+
+
+def _metadata(headers: Headers, user_agent: str) -> dict[str, object]:
+    kept = {name.decode(): value.decode("latin-1")[:MAX_HEADER_TEXT] for name, value in headers if name in KEPT_HEADERS}
+    metadata: dict[str, object] = {"request_user_agent": user_agent[:MAX_HEADER_TEXT]} if user_agent else {}
+    return {**metadata, "request_headers": kept} if kept else metadata
