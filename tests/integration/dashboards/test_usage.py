@@ -14,12 +14,14 @@ from psycopg.conninfo import make_conninfo
 
 from aibridge_adapters.clock import SystemClock
 from support.grafana import FOLDER, Query, as_sql, dashboard, panel_queries, variable_queries
+from support.markdown import Page
 from support.running import Running
 
 pytestmark = pytest.mark.anyio
 
 SCRIPTS = FOLDER.parents[1] / "postgres"
 PSQL = shutil.which("psql")
+GUIDES = SCRIPTS.parents[1] / "docs" / "how-to"
 USAGE = dashboard("usage")
 
 
@@ -146,6 +148,16 @@ async def test_the_reader_can_only_read(reader: str) -> None:
         ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(forbidden)
+
+
+@pytest.mark.parametrize("page", ["watch-usage", "see-network-calls"])
+async def test_queries_of_the_guides_answer(reader: str, page: str) -> None:
+    """Each SQL query finds something, asked by the role that may only read."""
+    queries = [block for block in Page(GUIDES / f"{page}.md").blocks if block.language == "sql"]
+    assert queries
+    with psycopg.connect(reader, autocommit=True) as connection:
+        empty = [block.line for block in queries if not connection.execute(block.text.encode()).fetchall()]
+    assert empty == []
 
 
 def test_files_are_what_grafana_expects() -> None:
