@@ -1,5 +1,7 @@
 """The schema of a PostgreSQL database: made once, whole, by one of many."""
 
+from datetime import timedelta
+
 import anyio
 import attrs
 import psycopg
@@ -117,4 +119,30 @@ async def test_a_user_who_may_not(postgres_databases, empty_postgres_url):
                 await migrate(connection, now=0, migrations=shipped_migrations())
         finally:
             await connection.execute("RESET ROLE")
+            await connection.execute(psycopg.sql.SQL("DROP ROLE {}").format(role))
+
+
+async def test_a_gateway_that_may_not_change_tables(postgres_databases, postgres_url):
+    """On a schema that is up to date, rights on rows are enough for everything that a gateway does."""
+    name = f"{postgres_databases.prefix}_gateway"
+    role = psycopg.sql.Identifier(name)
+    samples = Samples()
+    async with raw(postgres_url) as connection:
+        await connection.execute(psycopg.sql.SQL("CREATE ROLE {}").format(role))
+        try:
+            for grant in (
+                "GRANT USAGE ON SCHEMA public TO {}",
+                "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {}",
+            ):
+                await connection.execute(psycopg.sql.SQL(grant).format(role))
+            async with opened(f"{postgres_url}&options=-crole%3D{name}") as storage:
+                found = await completed(storage, samples)
+                await storage.leases.renew(samples.clock.now())
+                await storage.leases.interrupt_orphans(samples.clock.now(), older_than=20.0)
+                assert await storage.retention.claim(samples.clock.now(), seconds=60)
+                after = found.start.started_at + timedelta(days=1)
+                assert await storage.retention.delete_interceptions(started_before=after, limit=10) == 1
+                assert await storage.store.count(InterceptionFilter()) == 0
+        finally:
+            await connection.execute(psycopg.sql.SQL("DROP OWNED BY {}").format(role))
             await connection.execute(psycopg.sql.SQL("DROP ROLE {}").format(role))
