@@ -15,9 +15,14 @@ from attrs import asdict, frozen
 from aibridge_adapters.clock import SystemClock, new_id
 from aibridge_adapters.codings import Codings
 from aibridge_adapters.compose_mcp import grace, tool_servers
-from aibridge_adapters.compose_recording import purging, readiness, recording_of, spool_folder
+from aibridge_adapters.compose_recording import (
+    purging,
+    readiness,
+    recorder_for_requests,
+    recording_of,
+    spool_folder,
+)
 from aibridge_adapters.config import Settings, default_database_url
-from aibridge_adapters.content_policy import with_policy
 from aibridge_adapters.housekeeping import Chore, heartbeat, lease_keeper, once
 from aibridge_adapters.http.app import AsgiApp, GatewayApp
 from aibridge_adapters.http.rest import REST_ROOTS, ProviderInfo, rest_app
@@ -27,10 +32,11 @@ from aibridge_adapters.identity.bootstrap import ensure_bootstrap_admin
 from aibridge_adapters.identity.users import Users
 from aibridge_adapters.mcp.events import Counters, Listener
 from aibridge_adapters.metering import Sources, metering
-from aibridge_adapters.recording import Recording, ShieldedRecorder
+from aibridge_adapters.recording import Recording
 from aibridge_adapters.retention import Tally
 from aibridge_adapters.storage import Limits, Storage, open_storage
 from aibridge_adapters.telemetry.firewall_notes import FirewallNotes
+from aibridge_adapters.telemetry.logs import ServiceLog
 from aibridge_adapters.upstream.httpx_upstream import HttpxUpstream
 from aibridge_core.bridge import Bridge
 from aibridge_core.hidden_turns import HiddenTurns
@@ -138,7 +144,7 @@ async def gateway(
             upstream=upstream,
             tools=tools,
             clock=clock,
-            observer=observers([FirewallNotes(), *metrics.observers, *([observer] if observer else [])]),
+            observer=observers([ServiceLog(), FirewallNotes(), *metrics.observers, *([observer] if observer else [])]),
         )
         for chore in chores:
             await chore()
@@ -226,9 +232,7 @@ def _app(
     codings = Codings()
     bridge = Bridge(
         upstream=upstream,
-        recorder=ShieldedRecorder(
-            with_policy(recording.recorder, settings.record_content, key=settings.content_hash_key)
-        ),
+        recorder=recorder_for_requests(settings, recording.recorder, clock),
         codings=codings,
         clock=clock,
         new_id=new_id,

@@ -13,9 +13,11 @@ import anyio
 from aibridge_adapters.clock import new_id
 from aibridge_adapters.config import Settings, default_database_url, default_spool_dir, sqlite_file
 from aibridge_adapters.config_sources.addresses import without_credentials
-from aibridge_adapters.recording import Policy, Recording, SpoolFolder, open_recording
+from aibridge_adapters.content_policy import redaction, with_policy
+from aibridge_adapters.recording import Policy, Recording, ShieldedRecorder, SpoolFolder, open_recording
 from aibridge_adapters.retention import Purge, Tally, keep_purging
 from aibridge_adapters.storage import Storage
+from aibridge_adapters.telemetry.logs import RecordedLines, RecordLog
 from aibridge_core.errors import StoreError
 from aibridge_core.ports import Clock, Recorder
 from aibridge_core.retention import RetentionPolicy
@@ -38,6 +40,18 @@ def recording_of(
     )
     probe = None if recorder else lambda: storage.leases.renew(clock.now())
     return open_recording(recorder or storage.recorder, policy, clock=clock, folder=folder, probe=probe)
+
+
+def recorder_for_requests(settings: Settings, guarded: Recorder, clock: Clock) -> Recorder:
+    """What requests record with. Content is taken out first, so that nothing behind it could tell.
+
+    Raises ValueError for policies about content that can't be followed.
+    """
+    key = settings.content_hash_key
+    recorder: Recorder = RecordedLines(guarded)
+    if settings.structured_logging:
+        recorder = RecordLog(recorder, redact=redaction(settings.log_content, key=key), clock=clock)
+    return ShieldedRecorder(with_policy(recorder, settings.record_content, key=key))
 
 
 def spool_folder(settings: Settings, clock: Clock, *, own_storage: bool) -> SpoolFolder | None:

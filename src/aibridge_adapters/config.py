@@ -175,6 +175,14 @@ class Settings:
     log_level: str = "info"
     log_format: str = "auto"
     """`human`, `json`, or `auto`: human on a terminal."""
+    log_file: Path | None = None
+    """Where log lines go as well, as JSON."""
+    log_stderr: bool = True
+    """Whether they go to standard error."""
+    structured_logging: bool = False
+    """Whether every record of the audit trail is logged, too (logger `aibridge.records`)."""
+    log_content: str = field(default="full", validator=in_(("full", "hashed", "none")))
+    """How content stands in those lines: as it is recorded, or with less of it."""
 
 
 def sqlite_file(database_url: str) -> Path | None:

@@ -78,7 +78,7 @@ async def _places(log: TextReceiveStream) -> Mapping[str, str]:
         for line in lines:
             said = json.loads(line)
             if said["msg"].startswith("listening"):
-                found[said["msg"]] = said["addresses"][0]
+                found[said["msg"]] = said["fields"]["addresses"][0]
             if said["msg"] == "listening":
                 return found
     return found

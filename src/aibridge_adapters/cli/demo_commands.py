@@ -20,9 +20,9 @@ from aibridge_adapters.compose import run_server
 from aibridge_adapters.config import ProviderSettings, Settings
 from aibridge_adapters.http.server import ListenError, listen
 from aibridge_adapters.identity import Users
-from aibridge_adapters.logs import configure_logging
 from aibridge_adapters.scripted_provider import RunningProvider, scripted_provider
 from aibridge_adapters.storage import StorageError, open_storage
+from aibridge_adapters.telemetry.logs import Places, log_to
 
 HOST, PORT = "127.0.0.1", 4001
 USER = "ann"
@@ -54,7 +54,7 @@ def demo(once: bool, port: int | None, database_url: str) -> None:
 
     Needs no network, no account and no key. It serves on until Ctrl-C, so that you can connect a client of your own.
     """
-    configure_logging(level="error", form="auto")
+    log_to(Places(), level="error")
     # A proxy of the environment leads elsewhere; here everything happens on this machine.
     os.environ["no_proxy"] = HOST
     with failures_in_words(ListenError, StorageError), TemporaryDirectory(prefix="aibridge-demo-") as folder:

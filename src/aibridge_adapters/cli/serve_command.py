@@ -5,6 +5,7 @@ Belongs here: flags, and what a person is told. Never: how a gateway is put toge
 
 import gc
 import logging
+import signal
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -24,10 +25,10 @@ from aibridge_adapters.compose import run_server
 from aibridge_adapters.config import Settings
 from aibridge_adapters.config_sources import Loaded
 from aibridge_adapters.http.server import ListenError
-from aibridge_adapters.logs import configure_logging
 from aibridge_adapters.mcp import McpUnusable
 from aibridge_adapters.recording import SpoolNotOpened
 from aibridge_adapters.storage import StorageError, open_storage
+from aibridge_adapters.telemetry.logs import LogFileNotOpened, Places, log_to
 
 GC_THRESHOLD = 5000
 """New objects between two searches for cycles among them; Python's default is 700."""
@@ -48,11 +49,20 @@ def serve(**flags: Any) -> None:
     aibridge serve --http-address 0.0.0.0:4001 --database-url sqlite:////var/lib/aibridge/aibridge.db
     """
     loaded = settings_from_flags(**flags)
-    configure_logging(level=loaded.settings.log_level, form=loaded.settings.log_format)
+    with failures_in_words(LogFileNotOpened):
+        _start_logging(loaded.settings)
     for warning in loaded.warnings:
         _log.warning("%s", warning)
     with failures_in_words(ListenError, SpoolNotOpened, StorageError, McpUnusable):
         anyio.run(_serve, loaded)
+
+
+def _start_logging(settings: Settings) -> None:
+    """A log file can be rotated: SIGHUP, which would end the process otherwise, makes it begin a new one."""
+    places = Places(stderr=settings.log_stderr, form=settings.log_format, file=settings.log_file)
+    logs = log_to(places, level=settings.log_level)
+    if settings.log_file and hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, lambda *_: logs.reopen())
 
 
 async def _serve(loaded: Loaded) -> None:

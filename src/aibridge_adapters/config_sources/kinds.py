@@ -18,6 +18,7 @@ from aibridge_adapters.config_sources.values import (
     read_file_path,
     read_folder,
     read_lease,
+    read_new_file,
     read_period,
     read_secret_file,
     read_switch,
@@ -150,6 +151,13 @@ BODY_SIZE = Kind(
 )
 FILE = Kind(
     metavar="FILE", allowed="a file that exists and can be read", read=read_file_path, plain=Path.__str__, path=True
+)
+NEW_FILE = Kind(
+    metavar="FILE",
+    allowed="a file, or a path in an existing folder where one can be made",
+    read=read_new_file,
+    plain=Path.__str__,
+    path=True,
 )
 SECRET_FILE = Kind(
     metavar="FILE", allowed="a file that holds the secret and nothing else", read=read_secret_file, path=True

@@ -74,6 +74,7 @@ def load_settings(
     _check_retention(values, report)
     _check_hash_key(values, report)
     _check_secrets_key(values, mcp, report)
+    _check_log_places(values, report)
     report.raise_problems()
     return Loaded(
         settings=evolve(
@@ -154,11 +155,22 @@ def _check_secrets_key(values: Sequence[_Value], servers: Sequence[ResolvedMcp],
 
 def _check_hash_key(values: Sequence[_Value], report: Report) -> None:
     """Without a key that nobody knows, short texts could be found by hashing guesses."""
-    content, key = _values_of(values, "record_content", "content_hash_key")
-    if content.value == "hashed" and not key.value and not report.problems:
+    recorded, logged, key = _values_of(values, "record_content", "log_content", "content_hash_key")
+    hashed = next((each for each in (recorded, logged) if each.value == "hashed"), None)
+    if hashed and not key.value and not report.problems:
         report.refuse(
-            f"{content.origin} = hashed needs {key.setting.key} ({key.setting.flag}, AIBRIDGE_{key.setting.variable}) "
+            f"{hashed.origin} = hashed needs {key.setting.key} ({key.setting.flag}, AIBRIDGE_{key.setting.variable}) "
             "beside it; `openssl rand -hex 32` makes one"
+        )
+
+
+def _check_log_places(values: Sequence[_Value], report: Report) -> None:
+    """A gateway that says nothing anywhere can't be helped."""
+    stderr, file = _values_of(values, "log_stderr", "log_file")
+    if not stderr.value and file.value is None and not report.problems:
+        report.refuse(
+            f"{stderr.origin} = false needs {file.setting.key} ({file.setting.flag}, AIBRIDGE_{file.setting.variable}) "
+            "beside it, or log lines go nowhere"
         )
 
 

@@ -51,9 +51,6 @@ class Dormant:
 DORMANT = (
     Dormant(r"MAX_RPS|RATE_LIMIT", "`MAX_RPS`, `RATE_LIMIT`", "there is no rate limit"),
     Dormant(r"MAX_CONCURREN(T|CY)", "`MAX_CONCURRENT`, `MAX_CONCURRENCY`", "there is no limit on concurrent requests"),
-    Dormant(
-        r"STRUCTURED_LOG(GING|S)", "`STRUCTURED_LOGGING`, `STRUCTURED_LOGS`", "interceptions are not written to the log"
-    ),
     Dormant(r"SEND_ACTOR_HEADERS", "`SEND_ACTOR_HEADERS`", "providers are not told who asks"),
     Dormant(r"CIRCUIT_BREAKER_\w+", "`CIRCUIT_BREAKER_*`", "there is no circuit breaker"),
     Dormant(r"BEDROCK_\w+", "`BEDROCK_*`", "Amazon Bedrock is not served"),

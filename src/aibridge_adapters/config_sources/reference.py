@@ -28,7 +28,8 @@ def _settings() -> str:
 
 
 def _setting(setting: Setting) -> str:
-    names = [OWN_PREFIX + setting.variable, *([f"{OWN_PREFIX}{setting.variable}_FILE"] * setting.kind.secret)]
+    names = [OWN_PREFIX + name for name in (setting.variable, *setting.aliases)]
+    names += [*([f"{OWN_PREFIX}{setting.variable}_FILE"] * setting.kind.secret)]
     keys = [setting.key, *([f"{setting.key}_file"] * setting.kind.secret)]
     flags = [setting.flag, *([f"--no-{setting.flag[2:]}"] * setting.kind.switch)]
     default = setting.default_text

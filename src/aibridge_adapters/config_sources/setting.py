@@ -22,6 +22,8 @@ class Setting:
     unit: str = ""
     name: str = ""
     """For flags and environment, where it isn't the key."""
+    aliases: tuple[str, ...] = ()
+    """Further environment names without prefix, under which others know it."""
     shown_default: str = ""
     """In words, where the default is not a plain value."""
 

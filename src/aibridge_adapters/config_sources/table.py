@@ -259,4 +259,4 @@ SETTINGS = (
 
 BY_KEY = {setting.key: setting for setting in SETTINGS}
 BY_PARAMETER = {setting.parameter: setting for setting in SETTINGS}
-BY_VARIABLE = {setting.variable: setting for setting in SETTINGS}
+BY_VARIABLE = {name: setting for setting in SETTINGS for name in (setting.variable, *setting.aliases)}

@@ -40,6 +40,28 @@ TELEMETRY = (
     Setting(
         key="log_format",
         kind=kinds.choice("auto", "human", "json"),
-        meaning="How log lines look; `auto`: human on a terminal, JSON elsewhere.",
+        meaning="How log lines on standard error look; `auto`: human on a terminal, JSON elsewhere.",
+    ),
+    Setting(
+        key="log_file",
+        kind=kinds.NEW_FILE,
+        meaning="A file that log lines are appended to, as JSON. Made for its owner only; opened again on SIGHUP.",
+    ),
+    Setting(
+        key="log_stderr",
+        kind=kinds.SWITCH,
+        meaning="Whether log lines go to standard error; off only with a log file.",
+    ),
+    Setting(
+        key="structured_logging",
+        aliases=("STRUCTURED_LOGS",),
+        kind=kinds.SWITCH,
+        meaning="Whether every record of the audit trail is logged, too: one line `interception log` for each.",
+    ),
+    Setting(
+        key="log_content",
+        kind=kinds.choice("full", "hashed", "none"),
+        meaning="How prompts, tool arguments and thoughts stand in these lines: as they are recorded, as keyed hashes, "
+        "or not at all. What `record_content` leaves out is not there either.",
     ),
 )

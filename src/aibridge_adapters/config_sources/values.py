@@ -169,6 +169,16 @@ def read_folder(raw: object) -> Path:
     return path
 
 
+def read_new_file(raw: object) -> Path:
+    """A file that will be written to; it may be missing, its folder may not. `~` is the home folder."""
+    path = Path(text_of(raw)).expanduser()
+    if path.is_dir():
+        raise BadValue("that is a folder")
+    if not path.parent.is_dir():
+        raise BadValue("its folder does not exist")
+    return path
+
+
 def secret_reader(*, least: int) -> Callable[[object], str]:
     """Reads a secret of at least so many characters. It travels in HTTP headers, so visible ASCII only."""
 

@@ -66,8 +66,8 @@ def test_without_a_terminal_it_logs_json_lines_and_ends_in_good_order(
     assert output == ""
     assert [json.loads(line)["level"] for line in errors.splitlines()] == []
     assert lines[0]["msg"] == "listening"
-    assert lines[0]["providers"] == ["anthropic"]
-    assert re.fullmatch(r"127\.0\.0\.1:[1-9]\d*", lines[0]["addresses"][0])
+    assert lines[0]["fields"]["providers"] == ["anthropic"]
+    assert re.fullmatch(r"127\.0\.0\.1:[1-9]\d*", lines[0]["fields"]["addresses"][0])
     assert "aibridge users create ann --role admin --database-url " in lines[1]["msg"]
     assert "aibridge tokens create ann" in lines[1]["msg"]
 
@@ -77,7 +77,7 @@ def test_from_the_first_user_to_the_first_list(environment: dict[str, str], tmp_
     variables = {name: environment[name] for name in environment if name.startswith("AIBRIDGE")}
     with _serving(environment, tmp_path, stderr=subprocess.PIPE) as running:
         assert running.stderr is not None
-        address = _line(running, "listening")["addresses"][0]
+        address = _line(running, "listening")["fields"]["addresses"][0]
         assert process("users", "create", "ann", **variables).returncode == 0
         token = process("tokens", "create", "ann", "--name", "laptop", **variables).stdout.strip()
         client = {"AIBRIDGE_URL": f"http://{address}", "AIBRIDGE_TOKEN": token}

@@ -50,6 +50,10 @@ EXAMPLES = {
     "ca_bundle": ("pem", None),
     "log_level": ("debug", "debug"),
     "log_format": ("json", "json"),
+    "log_file": ("lines", None),
+    "log_stderr": ("yes", True),
+    "structured_logging": ("on", True),
+    "log_content": ("none", "none"),
     "prometheus.enable": ("true", True),
     "prometheus.address": ("127.0.0.1:9464", "127.0.0.1:9464"),
     "prometheus.users": ("false", False),
@@ -320,7 +324,7 @@ def test_variables_of_others_are_nobodys_business(load, environ):
 
 
 DORMANT = [
-    "MAX_RPS", "RATE_LIMIT", "MAX_CONCURRENT", "MAX_CONCURRENCY", "STRUCTURED_LOGGING", "STRUCTURED_LOGS",
+    "MAX_RPS", "RATE_LIMIT", "MAX_CONCURRENT", "MAX_CONCURRENCY",
     "SEND_ACTOR_HEADERS", "CIRCUIT_BREAKER_ENABLED", "CIRCUIT_BREAKER_INTERVAL",
     "INJECT_CODER_MCP_TOOLS", "TRACE_ENABLE", "DUMP_DIR", "PROXY_ENABLED",
 ]  # fmt: skip
