@@ -14,6 +14,7 @@ from aibridge_adapters.cli.config_flags import settings_from_flags
 from aibridge_adapters.cli.database import database_options, run_with_storage
 from aibridge_adapters.cli.errors import Failure, failures_in_words
 from aibridge_adapters.cli.group import Group
+from aibridge_adapters.cli.mcp_login_command import login
 from aibridge_adapters.cli.mcp_token_commands import token, users_of
 from aibridge_adapters.cli.output import Column, Row, emit, output_option
 from aibridge_adapters.cli.safe_text import safe
@@ -65,6 +66,7 @@ def mcp() -> None:
 
 
 mcp.add_command(token)
+mcp.add_command(login)
 _user_option = click.option(
     "--user", metavar="USER", help="Only the servers of this user, with this user's tokens: a username or an id."
 )

@@ -59,7 +59,7 @@ MCP_FIELDS = {
             name="auth",
             kind=mcp_kinds.AUTH,
             meaning="How the gateway is known to it: not at all, by `token` or `headers` for all users, or by a token "
-            "of each user (`aibridge mcp token set`). Default: `shared` if there is a token or "
+            "of each user (`aibridge mcp token set`, `aibridge mcp login`). Default: `shared` if there is a token or "
             "a header, else `none`.",
         ),
         McpField(

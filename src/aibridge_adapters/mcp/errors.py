@@ -25,3 +25,7 @@ class Unavailable(Exception):
 
 class Refused(Unavailable):
     """The user's token is of no use any more, and will not be until it is set anew."""
+
+
+class LoginFailed(Exception):
+    """Nobody was logged in to a server. The text says why; nothing has changed."""
