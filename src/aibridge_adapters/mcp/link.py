@@ -162,7 +162,7 @@ class Link:
             await anyio.sleep(self._around.first_pause)
 
     async def _pause(self, failures: int) -> None:
-        await anyio.sleep(min(self._around.first_pause * 2 ** min(failures - 1, 30), self._around.longest_pause))
+        await anyio.sleep(pause_after(failures, self._around.first_pause, self._around.longest_pause))
 
     def _needed(self, session: Session) -> bool:
         """Whether anybody used it within the time that a list of tools counts as fresh."""
@@ -257,6 +257,11 @@ class Link:
         )
         self._told = error
         self._around.tell(event)
+
+
+def pause_after(failures: int, first: float, longest: float) -> float:
+    """Seconds until the next try to connect, after so many failures in a row (1 or more)."""
+    return min(first * 2.0 ** min(failures - 1, 30), longest)
 
 
 def http_client(

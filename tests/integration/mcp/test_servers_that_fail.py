@@ -7,6 +7,7 @@ import pytest
 from attrs import evolve
 
 from aibridge_adapters.mcp.events import Connected, WarmedUp, write_log
+from aibridge_adapters.mcp.link import FIRST_PAUSE, LONGEST_PAUSE, pause_after
 from integration.mcp.using import ANN, POLICY, nobody_listens, using
 from support.mcp_server import tool_server
 
@@ -49,6 +50,12 @@ async def test_a_server_that_comes_up_later_is_found() -> None:
             up = await use.until(Connected, lambda event: not event.error)
             assert up.news
             assert "echo" in await use.names()
+
+
+async def test_pauses_between_tries_grow() -> None:
+    """Each twice the one before, up to a minute, however long the server is down."""
+    pauses = [pause_after(failures, FIRST_PAUSE, LONGEST_PAUSE) for failures in (1, 2, 3, 4, 5, 6, 7, 8, 10_000)]
+    assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
 
 
 async def test_each_change_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
