@@ -22,6 +22,7 @@ from aibridge_adapters.compose_recording import (
     recording_of,
     spool_folder,
 )
+from aibridge_adapters.compose_tracing import traces
 from aibridge_adapters.config import Settings, default_database_url
 from aibridge_adapters.housekeeping import Chore, heartbeat, lease_keeper, once
 from aibridge_adapters.http.app import AsgiApp, GatewayApp
@@ -49,6 +50,7 @@ from aibridge_core.retention import RetentionPolicy
 from aibridge_core.routing import Router
 
 if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
     from prometheus_client import CollectorRegistry
 
 FAREWELL = 5.0
@@ -86,15 +88,17 @@ async def gateway(
     clock: Clock | None = None,
     observer: Observer | None = None,
     registry: "CollectorRegistry | None" = None,
+    tracer_provider: "TracerProvider | None" = None,
 ) -> AsyncIterator[Gateway]:
     """Build a gateway from settings; each part can be replaced by your own implementation of its port.
 
     An `observer` of yours watches beside those that the settings ask for. A `registry` of yours shows this gateway's
-    metrics as long as it is up; it takes those of one gateway at a time.
+    metrics as long as it is up; it takes those of one gateway at a time. A `tracer_provider` of yours gets the spans,
+    whether or not the settings ask for traces.
 
     Raises what `open_storage` raises, StorageConfigError and StorageNotOpened with MigrationFailed below it;
-    StoreUnavailable from a database that goes away right afterwards; SpoolNotOpened; McpUnusable; ValueError for
-    settings that contradict each other.
+    StoreUnavailable from a database that goes away right afterwards; SpoolNotOpened; McpUnusable; TracingError;
+    ValueError for settings that contradict each other.
     """
     clock = clock or SystemClock()
     policy = RetentionPolicy(interceptions=settings.retention, contents=settings.prompt_retention)
@@ -102,6 +106,7 @@ async def gateway(
     router = Router(providers)
     metrics = metering(settings, clock, router, registry)
     async with AsyncExitStack() as stack:
+        traced = await stack.enter_async_context(traces(settings, tracer_provider))
         folder = spool_folder(settings, clock, own_storage=storage is not None)
         if storage is None:
             url = settings.database_url or default_database_url()
@@ -113,8 +118,8 @@ async def gateway(
             upstream = await stack.enter_async_context(HttpxUpstream(settings.timeouts, ca_bundle=settings.ca_bundle))
         counters = Counters()
         if tools is None:
-            listeners: Sequence[Listener] = (counters, *metrics.mcp_listeners)
-            tools = await stack.enter_async_context(tool_servers(settings, storage, clock, listeners))
+            listeners: Sequence[Listener] = (counters, *metrics.mcp_listeners, *traced.listeners)
+            tools = await stack.enter_async_context(tool_servers(settings, storage, clock, listeners, traced.watcher))
         users = Users(storage.identity, clock, new_id)
         lease = settings.recording.lease
         chores: list[Chore] = [
@@ -144,7 +149,16 @@ async def gateway(
             upstream=upstream,
             tools=tools,
             clock=clock,
-            observer=observers([ServiceLog(), FirewallNotes(), *metrics.observers, *([observer] if observer else [])]),
+            observer=observers(
+                [
+                    *traced.observers,
+                    ServiceLog(),
+                    FirewallNotes(),
+                    *metrics.observers,
+                    *([observer] if observer else []),
+                ]
+            ),
+            recorder=traced.recorder,
         )
         for chore in chores:
             await chore()
@@ -228,11 +242,12 @@ def _app(
     tools: ToolServers,
     clock: Clock,
     observer: Observer,
+    recorder: Callable[[Recorder], Recorder],
 ) -> GatewayApp:
     codings = Codings()
     bridge = Bridge(
         upstream=upstream,
-        recorder=recorder_for_requests(settings, recording.recorder, clock),
+        recorder=recorder(recorder_for_requests(settings, recording.recorder, clock)),
         codings=codings,
         clock=clock,
         new_id=new_id,

@@ -8,14 +8,14 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 
 from aibridge_adapters.config import Settings
 from aibridge_adapters.mcp import TokenKeeping, open_servers
-from aibridge_adapters.mcp.events import Listener, write_log
+from aibridge_adapters.mcp.events import Listener, Watcher, write_log
 from aibridge_adapters.storage import Storage
 from aibridge_core.ports import Clock, ToolServers
 from aibridge_core.tools import NoToolServers
 
 
 def tool_servers(
-    settings: Settings, storage: Storage, clock: Clock, listeners: Sequence[Listener]
+    settings: Settings, storage: Storage, clock: Clock, listeners: Sequence[Listener], watcher: Watcher
 ) -> AbstractAsyncContextManager[ToolServers]:
     """An asynchronous context around the tools of all configured servers. Raises what `open_servers` raises."""
     if not settings.mcp:
@@ -26,6 +26,7 @@ def tool_servers(
         clock=clock,
         ca_bundle=settings.ca_bundle,
         listeners=(*listeners, write_log),
+        watcher=watcher,
         tokens=token_keeping(settings, storage),
     )
 

@@ -138,6 +138,23 @@ class PrometheusSettings:
 
 
 @frozen(kw_only=True)
+class TracingSettings:
+    """Traces by OpenTelemetry. What isn't said here, the standard `OTEL_*` variables say."""
+
+    enable: bool = False
+    endpoint: str = ""
+    """`host:port` or a URL of an OTLP collector; empty leaves it to the `OTEL_*` variables."""
+    logs: bool = False
+    """Log lines become events of spans."""
+    content: bool = False
+    """Prompts, reasoning and tool calls become attributes of spans."""
+    from_clients: bool = True
+    """Traces that clients tell of go on here."""
+    to_providers: bool = False
+    """Providers are told of traces."""
+
+
+@frozen(kw_only=True)
 class Settings:
     """Everything that `aibridge serve` can be told. Library users construct it; the defaults are the server's."""
 
@@ -167,6 +184,7 @@ class Settings:
     """Silence of an upstream stream, in seconds, after which the client gets a keep-alive; 0 turns them off."""
     shutdown_timeout: float = 30.0
     """How long running answers may go on after SIGTERM, in seconds."""
+    tracing: TracingSettings = Factory(TracingSettings)
     tls_cert_file: Path | None = None
     tls_key_file: Path | None = None
     ca_bundle: Path | None = None

@@ -6,7 +6,7 @@ recorded, an observer gets as the same frozen values that the storage does, so t
 let go of requests at once: bodies are large, and answers may last for minutes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from enum import Enum
 from types import TracebackType
@@ -130,7 +130,7 @@ class Unwatched:
     headers: Headers = ()
 
     def serving(self, arrival: Arrival) -> "Unwatched":
-        return self
+        return UNWATCHED
 
     def bridged(self, match: Match, request: ClientRequest, actor: Actor) -> "Unwatched":
         return self
@@ -147,7 +147,7 @@ class Unwatched:
         pass
 
     def upstream(self, request: UpstreamRequest) -> "Unwatched":
-        return self
+        return UNWATCHED
 
     def observed(self, fact: Fact) -> None:
         pass
@@ -194,17 +194,25 @@ class Together:
     observers: Sequence[Observer]
 
     def serving(self, arrival: Arrival) -> Serving:
-        return _Servings([each.serving(arrival) for each in self.observers])
+        return _of([each.serving(arrival) for each in self.observers], _Servings)
 
     def bridged(self, match: Match, request: ClientRequest, actor: Actor) -> Watch:
-        return _Watches([each.bridged(match, request, actor) for each in self.observers])
+        return _of([each.bridged(match, request, actor) for each in self.observers], _Watches)
 
     def passthrough(self, match: Match, request: ClientRequest, actor: Actor) -> Watch:
-        return _Watches([each.passthrough(match, request, actor) for each in self.observers])
+        return _of([each.passthrough(match, request, actor) for each in self.observers], _Watches)
 
     def refused(self, path: str, error: BridgeError) -> None:
         for each in self.observers:
             each.refused(path, error)
+
+
+def _of(parts: Sequence[_Part], together: Callable[[Sequence[_Part]], _Part]) -> _Part:
+    """Those parts as one that do anything: most requests are watched by few, and each context costs."""
+    busy = [part for part in parts if part is not UNWATCHED and part is not _NOTHING]
+    if len(busy) > 1:
+        return together(busy)
+    return busy[0] if busy else parts[0]
 
 
 class _Together(AbstractContextManager[None], Generic[_Part]):
@@ -236,14 +244,14 @@ class _Watches(_Together[Watch]):
     """Implements `Watch`."""
 
     def during(self, phase: Phase) -> AbstractContextManager[None]:
-        return _Together([each.during(phase) for each in self._parts])
+        return _of([each.during(phase) for each in self._parts], _Together)
 
     def started(self, start: InterceptionStart) -> None:
         for each in self._parts:
             each.started(start)
 
     def upstream(self, request: UpstreamRequest) -> UpstreamWatch:
-        return _UpstreamWatches([each.upstream(request) for each in self._parts])
+        return _of([each.upstream(request) for each in self._parts], _UpstreamWatches)
 
     def observed(self, fact: Fact) -> None:
         for each in self._parts:

@@ -67,7 +67,9 @@ class Running:
 
 
 @asynccontextmanager
-async def running_gateway(folder: Path, upstream_url: str, **changes: Any) -> AsyncIterator[Running]:
+async def running_gateway(
+    folder: Path, upstream_url: str, *, tracer_provider: Any = None, **changes: Any
+) -> AsyncIterator[Running]:
     """Start a gateway with providers `anthropic` and `openai` at one upstream; `changes` are settings."""
     settings = Settings(
         http_address="127.0.0.1:0",
@@ -87,7 +89,7 @@ async def running_gateway(folder: Path, upstream_url: str, **changes: Any) -> As
         addresses.extend(found)
         ready.set()
 
-    async with gateway(settings) as up, anyio.create_task_group() as tasks:
+    async with gateway(settings, tracer_provider=tracer_provider) as up, anyio.create_task_group() as tasks:
         ann = await up.users.create("ann", role=Role.MEMBER)
         token = (await up.users.create_token(ann.id, name="test")).text
 

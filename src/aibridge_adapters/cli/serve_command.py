@@ -29,6 +29,7 @@ from aibridge_adapters.mcp import McpUnusable
 from aibridge_adapters.recording import SpoolNotOpened
 from aibridge_adapters.storage import StorageError, open_storage
 from aibridge_adapters.telemetry.logs import LogFileNotOpened, Places, log_to
+from aibridge_adapters.telemetry.tracing import TracingError
 
 GC_THRESHOLD = 5000
 """New objects between two searches for cycles among them; Python's default is 700."""
@@ -53,7 +54,7 @@ def serve(**flags: Any) -> None:
         _start_logging(loaded.settings)
     for warning in loaded.warnings:
         _log.warning("%s", warning)
-    with failures_in_words(ListenError, SpoolNotOpened, StorageError, McpUnusable):
+    with failures_in_words(ListenError, SpoolNotOpened, StorageError, McpUnusable, TracingError):
         anyio.run(_serve, loaded)
 
 

@@ -49,6 +49,17 @@ def read_base_url(raw: object) -> str:
     return text
 
 
+def read_collector(raw: object) -> str:
+    """Where telemetry goes: a URL as of a provider, or host and port, which mean plain text."""
+    text = text_of(raw)
+    if "://" not in text:
+        return read_address(text)
+    try:
+        return read_base_url(text)
+    except BadValue as error:
+        raise BadValue(str(error).replace("use KEY", "use OTEL_EXPORTER_OTLP_HEADERS")) from error
+
+
 def read_database_url(raw: object) -> str:
     """A PostgreSQL database, an SQLite file or `:memory:`, or what an installed plugin may make of it."""
     text = text_of(raw)

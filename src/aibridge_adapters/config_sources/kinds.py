@@ -9,7 +9,13 @@ from typing import Any
 
 from attrs import frozen
 
-from aibridge_adapters.config_sources.addresses import read_address, read_base_url, read_database_url, show_database_url
+from aibridge_adapters.config_sources.addresses import (
+    read_address,
+    read_base_url,
+    read_collector,
+    read_database_url,
+    show_database_url,
+)
 from aibridge_adapters.config_sources.values import (
     choice_reader,
     number_reader,
@@ -87,6 +93,11 @@ DATABASE_URL = Kind(
 )
 BASE_URL = Kind(
     metavar="URL", allowed="http://HOST... or https://HOST... without credentials or query", read=read_base_url
+)
+COLLECTOR = Kind(
+    metavar="HOST:PORT|URL",
+    allowed="HOST:PORT, http://HOST... or https://HOST... without credentials or query",
+    read=read_collector,
 )
 CONNECTIONS = Kind(metavar="N", allowed="2 to 100", read=number_reader(least=2, most=100), plain=_same)
 LABEL_VALUES = Kind(metavar="N", allowed="1 to 10000", read=number_reader(least=1, most=10_000), plain=_same)

@@ -24,6 +24,8 @@ class Setting:
     """For flags and environment, where it isn't the key."""
     aliases: tuple[str, ...] = ()
     """Further environment names without prefix, under which others know it."""
+    short_flag: str = ""
+    """The command line flag, where it isn't the name."""
     shown_default: str = ""
     """In words, where the default is not a plain value."""
 
@@ -35,7 +37,7 @@ class Setting:
     @property
     def flag(self) -> str:
         """The command line flag."""
-        return "--" + self.parameter.replace("_", "-")
+        return self.short_flag or "--" + self.parameter.replace("_", "-")
 
     @property
     def variable(self) -> str:

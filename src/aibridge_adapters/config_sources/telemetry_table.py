@@ -64,4 +64,44 @@ TELEMETRY = (
         meaning="How prompts, tool arguments and thoughts stand in these lines: as they are recorded, as keyed hashes, "
         "or not at all. What `record_content` leaves out is not there either.",
     ),
+    Setting(
+        key="tracing.enable",
+        name="trace_enable",
+        short_flag="--trace",
+        kind=kinds.SWITCH,
+        meaning="Whether requests are traced, by OpenTelemetry. Needs the extra `otel`. The standard `OTEL_*` "
+        "variables are honoured.",
+    ),
+    Setting(
+        key="tracing.endpoint",
+        name="trace_endpoint",
+        kind=kinds.COLLECTOR,
+        meaning="Where an OTLP collector listens. With port 4318 or a path OTLP is spoken over HTTP, else over gRPC, "
+        "unless `OTEL_EXPORTER_OTLP_PROTOCOL` says it.",
+        shown_default="`OTEL_EXPORTER_OTLP_ENDPOINT`, else localhost:4317",
+    ),
+    Setting(
+        key="tracing.logs",
+        name="trace_logs",
+        kind=kinds.SWITCH,
+        meaning="Whether log lines become events of the spans in which they are written.",
+    ),
+    Setting(
+        key="tracing.content",
+        name="trace_content",
+        kind=kinds.SWITCH,
+        meaning="Whether spans hold prompts, reasoning and tool calls. Only with `record_content = full`.",
+    ),
+    Setting(
+        key="tracing.from_clients",
+        name="trace_from_clients",
+        kind=kinds.SWITCH,
+        meaning="Whether a trace that a client tells of (header `traceparent`) goes on here.",
+    ),
+    Setting(
+        key="tracing.to_providers",
+        name="trace_to_providers",
+        kind=kinds.SWITCH,
+        meaning="Whether providers are told of the trace. Otherwise they get what the client sent, if it did.",
+    ),
 )

@@ -49,6 +49,12 @@ EXAMPLES = {
     "tls_key_file": ("pem", None),
     "ca_bundle": ("pem", None),
     "log_level": ("debug", "debug"),
+    "tracing.enable": ("true", True),
+    "tracing.endpoint": ("https://collector.example:4318", "https://collector.example:4318"),
+    "tracing.logs": ("true", True),
+    "tracing.content": ("true", True),
+    "tracing.from_clients": ("false", False),
+    "tracing.to_providers": ("true", True),
     "log_format": ("json", "json"),
     "log_file": ("lines", None),
     "log_stderr": ("yes", True),
@@ -103,11 +109,15 @@ def test_every_setting_comes_from_the_file(load, setting, tmp_path):
     assert origin(loaded, setting.key) == f"{tmp_path}/aibridge.toml: {setting.key}"
 
 
+WEAKER = {"database_url": "sqlite:///weaker.db", "tracing.endpoint": "weaker.example:4317"}
+"""For settings without a default."""
+
+
 @pytest.mark.parametrize("setting", [s for s in SETTINGS if not s.kind.path and not s.kind.secret], ids=lambda s: s.key)
 def test_a_flag_wins_over_the_environment_and_that_over_the_file(load, setting):
     """All three give a value; the strongest one is taken."""
     text, value = EXAMPLES[setting.key]
-    weaker = "sqlite:///weaker.db" if setting.default == "" else setting.kind.show(setting.default)
+    weaker = WEAKER.get(setting.key) or setting.kind.show(setting.default)
     variable = "AIBRIDGE_" + setting.variable
     toml = f'{setting.key} = "{weaker}"'
     assert field(load({variable: text}, toml).settings, setting.key) == value
@@ -326,7 +336,7 @@ def test_variables_of_others_are_nobodys_business(load, environ):
 DORMANT = [
     "MAX_RPS", "RATE_LIMIT", "MAX_CONCURRENT", "MAX_CONCURRENCY",
     "SEND_ACTOR_HEADERS", "CIRCUIT_BREAKER_ENABLED", "CIRCUIT_BREAKER_INTERVAL",
-    "INJECT_CODER_MCP_TOOLS", "TRACE_ENABLE", "DUMP_DIR", "PROXY_ENABLED",
+    "INJECT_CODER_MCP_TOOLS", "DUMP_DIR", "PROXY_ENABLED",
 ]  # fmt: skip
 
 
@@ -341,15 +351,11 @@ def test_a_known_name_without_effect_warns_and_starts(load, name, prefix):
     assert loaded.settings == load().settings
 
 
-def test_dormant_names_in_the_file_and_without_a_prefix_warn_too(load):
-    """File keys are the same names in lower case; tracing and metrics have five names of their own."""
-    loaded = load(
-        {"CODER_TRACE_ENABLE": "true"},
-        "max_rps = 5\ninject_coder_mcp_tools = true\n",
-        strict=True,
-    )
+def test_dormant_names_in_the_file_warn_too(load):
+    """File keys are the same names in lower case."""
+    loaded = load({}, "max_rps = 5\ninject_coder_mcp_tools = true\n", strict=True)
     assert [warning.partition(" is known")[0].rpartition(" ")[2] for warning in loaded.warnings] == [
-        "CODER_TRACE_ENABLE", "max_rps", "inject_coder_mcp_tools",
+        "max_rps", "inject_coder_mcp_tools",
     ]  # fmt: skip
 
 
@@ -359,6 +365,15 @@ def test_metrics_have_names_without_a_products_prefix(load):
     loaded = load(named, strict=True)
     assert loaded.warnings == ()
     assert (loaded.settings.prometheus.enable, loaded.settings.prometheus.address) == (True, "127.0.0.1:9")
+
+
+def test_traces_have_names_without_a_products_prefix(load):
+    """Three variables, as metrics have two."""
+    named = {"CODER_TRACE_ENABLE": "true", "CODER_TRACE_ENDPOINT": "collector:4317", "CODER_TRACE_LOGS": "true"}
+    loaded = load(named, strict=True)
+    assert loaded.warnings == ()
+    tracing = loaded.settings.tracing
+    assert (tracing.enable, tracing.endpoint, tracing.logs) == (True, "collector:4317", True)
 
 
 def test_enabled_warns_unless_it_asks_for_what_happens(load):

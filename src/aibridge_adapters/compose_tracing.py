@@ -1,0 +1,95 @@
+"""How traces are wired: a part of the composition root.
+
+Belongs here: which part of the gateway tells the traces what. Never: spans.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager
+from typing import TYPE_CHECKING
+
+from attrs import field, frozen
+
+from aibridge_adapters.config import Settings
+from aibridge_adapters.mcp.events import (
+    Call,
+    Called,
+    Connect,
+    Connected,
+    Event,
+    List,
+    Listed,
+    Listener,
+    WarmedUp,
+    WarmUp,
+    Watcher,
+    Work,
+    unwatched,
+)
+from aibridge_adapters.telemetry.tracing import Tracing, open_tracing
+from aibridge_core.observing import Observer
+from aibridge_core.ports import Recorder
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
+
+    from aibridge_adapters.telemetry.tracing.tools import ToolSpans
+
+
+def _as_it_is(recorder: Recorder) -> Recorder:
+    return recorder
+
+
+@frozen(kw_only=True)
+class Traces:
+    """What the parts of a gateway get; of nothing, if nobody wants traces."""
+
+    observers: Sequence[Observer] = ()
+    recorder: Callable[[Recorder], Recorder] = field(default=_as_it_is)
+    listeners: Sequence[Listener] = ()
+    watcher: Watcher = unwatched
+
+
+@asynccontextmanager
+async def traces(settings: Settings, provider: "TracerProvider | None") -> AsyncIterator[Traces]:
+    """Raises TracingNotInstalled, TracingNotOpened."""
+    contents = settings.record_content == "full"
+    async with open_tracing(settings.tracing, provider=provider, contents=contents) as tracing:
+        yield _wired(tracing) if tracing else Traces()
+
+
+def _wired(tracing: Tracing) -> Traces:
+    tools = _ToolServers(tracing.tools)
+    return Traces(
+        observers=[tracing.observer], recorder=tracing.recorder, listeners=[tools.listen], watcher=tools.watch
+    )
+
+
+@frozen
+class _ToolServers:
+    """Translates what the MCP adapter tells."""
+
+    _spans: "ToolSpans"
+
+    def watch(self, work: Work) -> AbstractContextManager[None]:
+        match work:
+            case WarmUp():
+                return self._spans.warm_up()
+            case Connect(server=server, url=url):
+                return self._spans.connect(server, url)
+            case List(server=server, url=url):
+                return self._spans.fetch(server, url)
+            case Call(call=call):
+                return self._spans.call(call)
+
+    def listen(self, event: Event) -> None:
+        match event:
+            case WarmedUp(missing=missing):
+                self._spans.warmed_up(missing)
+            case Connected(error=error):
+                self._spans.connected(error)
+            case Listed(offered=offered):
+                self._spans.fetched(offered)
+            case Called(error=error, is_error=is_error):
+                self._spans.called(error, is_error=is_error)
+            case _:
+                pass
