@@ -3,9 +3,13 @@
 Belongs here: values about identity. Never: how a token is checked or stored (an adapter's work).
 """
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from attrs import field, frozen
+
+SHORTEST_SECRET = 8
+"""Characters of a text that is looked for in messages."""
 
 
 class Role(StrEnum):
@@ -56,6 +60,14 @@ class Credential:
     def hint(self) -> str:
         """The masked secret, safe to show."""
         return mask(self.secret)
+
+
+def without_secrets(text: str, secrets: Iterable[str]) -> str:
+    """The text with every secret in it masked. Ones that are too short to be any are left: they stand in words, too."""
+    for secret in secrets:
+        if len(secret) >= SHORTEST_SECRET and secret in text:
+            text = text.replace(secret, mask(secret))
+    return text
 
 
 def mask(secret: str) -> str:

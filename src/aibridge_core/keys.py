@@ -136,6 +136,11 @@ class KeyPool:
         wait = max(1, ceil(min(limited)))
         return KeysRateLimited(f"all configured keys are rate-limited (retry after {wait}s)", retry_after=wait)
 
+    @property
+    def secrets(self) -> Sequence[str]:
+        """Of all keys."""
+        return [key.secret for key in self._keys]
+
     def states(self, now: float) -> Mapping[KeyState, int]:
         """How many keys are in each state."""
         found = dict.fromkeys(KeyState, 0)
@@ -166,6 +171,11 @@ class KeyWalk:
         """Of the key that was used last; empty before."""
         self._tried: list[Key] = []
         self._key: Key | None = None
+
+    @property
+    def secrets(self) -> Sequence[str]:
+        """What a provider may quote."""
+        return self._pool.secrets
 
     def begin(self) -> None:
         """Another upstream call begins: every key that is healthy may be tried again."""
@@ -212,6 +222,11 @@ class OneCredential:
 
     def __init__(self, credential: Credential) -> None:
         self._only = credential
+
+    @property
+    def secrets(self) -> Sequence[str]:
+        """What a provider may quote."""
+        return [self._only.secret]
 
     def begin(self) -> None:
         """Nothing was tried."""

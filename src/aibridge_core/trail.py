@@ -5,6 +5,7 @@ Belongs here: stamping facts and deciding the outcome. Never: how records are st
 
 from collections.abc import Sequence
 
+from aibridge_core.actors import without_secrets
 from aibridge_core.dialects.api import Failed, Interceptor, Observed, Relay, Step
 from aibridge_core.errors import BridgeError
 from aibridge_core.keys import Keys
@@ -64,8 +65,12 @@ class Trail:
         if isinstance(failure, BridgeError):
             failure = Failed(failure.error_type, failure.message)
         if not self._failure:
-            self._failure = failure
-            self._watch.failed(failure)
+            self._failure = Failed(failure.error_type, self._safe(failure.message))
+            self._watch.failed(self._failure)
+
+    def _safe(self, message: str) -> str:
+        """Some providers quote the key that they refuse. The client gets their answer as it is; nobody else does."""
+        return without_secrets(message, self._keys.secrets) if self._keys else message
 
     def _take(self, fact: Fact) -> None:
         self._facts.append(fact)

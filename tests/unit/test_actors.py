@@ -2,7 +2,7 @@
 
 import pytest
 
-from aibridge_core.actors import Credential, CredentialKind, mask
+from aibridge_core.actors import Credential, CredentialKind, mask, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,11 @@ def test_a_credential_never_shows_its_secret() -> None:
     )
     assert "secret-value" not in repr(credential)
     assert credential.hint == "sk...ue"
+
+
+def test_quoted_secrets_are_masked():
+    """Every one, wherever it stands; words that only look like a very short key stay."""
+    text = "invalid key: sk-0123456789abcdefghij (sk-0123456789abcdefghij), ask again"
+    assert without_secrets(text, ["sk", "sk-0123456789abcdefghij"]) == (
+        "invalid key: sk-0...ghij (sk-0...ghij), ask again"
+    )

@@ -1,0 +1,160 @@
+"""Secrets are planted wherever one may stand, and looked for in everything that a real gateway leaves behind."""
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import anyio
+import httpx
+import pytest
+
+from integration.logs.serving import Serving, answering, serving, until
+from support.process import AIBRIDGE, environment
+from support.raw_upstream import Answering, Received, raw_upstream
+from support.running import ADMIN_TOKEN, UPSTREAM_KEY
+
+pytestmark = pytest.mark.anyio
+
+
+def canary(name: str) -> str:
+    """A secret that is found again wherever it goes."""
+    return f"canary-{name}-0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+SETTINGS = {
+    "AIBRIDGE_CONTENT_HASH_KEY": canary("hash-key"),
+    "AIBRIDGE_MCP_0_NAME": "dead",
+    "AIBRIDGE_MCP_0_URL": "http://127.0.0.1:1/mcp",
+    "AIBRIDGE_MCP_0_TOKEN": canary("mcp-token"),
+    "AIBRIDGE_MCP_1_NAME": "gone",
+    "AIBRIDGE_MCP_1_URL": "http://127.0.0.1:1/mcp",
+    "AIBRIDGE_MCP_1_HEADERS": json.dumps({"X-Key": canary("mcp-header")}),
+}
+HEADERS = {
+    "cookie": canary("cookie"),
+    "proxy-authorization": canary("proxy"),
+    "api-key": canary("api-key"),
+    "x-auth-token": canary("auth-token"),
+    "x-amz-security-token": canary("amz"),
+    "x-goog-api-key": canary("goog"),
+    "x-something-new": canary("new-header"),
+}
+BODY = {
+    "model": "claude-x",
+    "messages": [{"role": "user", "content": "hi"}],
+    "metadata": {"note": canary("metadata")},
+    "mcp_servers": [{"type": "url", "url": "https://x.example", "authorization_token": canary("mcp-server")}],
+}
+OWN_KEY = canary("own-key")
+CANARIES = [UPSTREAM_KEY, ADMIN_TOKEN, "canary-"]
+
+
+async def echoing(request: Received, answer: Answering) -> None:
+    """A provider that quotes credentials in its errors: that is for its client, and for nobody else."""
+    message = f"invalid x-api-key: {request.header('x-api-key')}"
+    error = json.dumps({"type": "error", "error": {"type": "authentication_error", "message": message}})
+    await answer.whole(error.encode(), 401, ("content-type", "application/json"))
+
+
+async def broken(request: Received, answer: Answering) -> None:
+    """A provider that breaks off."""
+    answer.reset()
+
+
+async def play(up: Serving) -> None:
+    """Requests that go well and in every way wrong, each with all canaries."""
+    token = {"x-aibridge-token": ADMIN_TOKEN}
+    query = f"?key={canary('query')}&api_key={canary('query-too')}"
+    whole = json.dumps(BODY).encode()
+    asked: list[tuple[str, Mapping[str, str], bytes]] = [
+        ("/anthropic/v1/messages", {"x-api-key": ADMIN_TOKEN}, whole),
+        ("/anthropic/v1/messages", {**token, "x-api-key": OWN_KEY}, whole),
+        ("/anthropic/v1/messages", {"x-api-key": ADMIN_TOKEN}, whole[:-1]),
+        ("/anthropic/v1/messages", {"x-api-key": canary("wrong-token")}, whole),
+        ("/anthropic/v1/nothing", {"x-api-key": ADMIN_TOKEN}, whole),
+        ("/anthropic/v1/models", {**token, "x-api-key": OWN_KEY}, b""),
+        ("/nobody/v1/messages", {"authorization": f"Bearer {ADMIN_TOKEN}"}, whole),
+    ]
+    async with httpx.AsyncClient(timeout=20) as client:
+        for path, headers, content in asked:
+            method = "GET" if path.endswith("models") else "POST"
+            await client.request(method, up.url + path + query, headers={**HEADERS, **headers}, content=content)
+
+
+async def read_back(up: Serving) -> str:
+    """Everything that the REST API shows."""
+    text = ""
+    async with httpx.AsyncClient(timeout=20, headers={"authorization": f"Bearer {ADMIN_TOKEN}"}) as client:
+        for path in ("interceptions", "sessions", "models", "clients", "providers"):
+            text += (await client.get(f"{up.url}/api/v2/aibridge/{path}")).text
+    return text
+
+
+def leaks(text: str) -> list[str]:
+    """Where canaries are, with what is before them."""
+    found = []
+    for secret in CANARIES:
+        begin, _, rest = text.partition(secret)
+        found += [begin[-80:] + secret] if rest else []
+    return found
+
+
+async def test_no_secret_is_left_anywhere(tmp_path: Path) -> None:
+    """Not in the logs on the level of most detail, the database, the REST API or `config show`."""
+    errors = tmp_path / "stderr"
+    variables = {**SETTINGS, "AIBRIDGE_LOG_LEVEL": "debug", "AIBRIDGE_STRUCTURED_LOGGING": "true"}
+    with errors.open("wb") as stderr:
+        async with (
+            raw_upstream(answering) as upstream,
+            serving(tmp_path, upstream.url, stderr=stderr, **variables) as up,
+        ):
+            for script in (answering, echoing, broken):
+                upstream.script = script
+                await play(up)
+            await until(lambda: len(up.records("interception_end")) == 6)
+            shown = await read_back(up)
+            variables["AIBRIDGE_PROVIDER_0_KEY"] = UPSTREAM_KEY
+            config = await anyio.to_thread.run_sync(config_show, tmp_path, upstream.url, variables)
+            assert await up.stop() == 0
+    sent = str([request.headers for request in upstream.requests])
+    assert all(secret in sent for secret in (UPSTREAM_KEY, OWN_KEY, canary("new-header")))  # they were really there
+    sinks = {
+        "stderr": errors.read_text(),
+        "log file": up.log.read_text(),
+        "REST": shown,
+        "config show": config,
+        **{file.name: file.read_bytes().decode("latin-1") for file in tmp_path.glob("aibridge.db*")},
+    }
+    assert '"status":"failed"' in sinks["log file"]
+    assert len(sinks) >= 5
+    assert {name: leaks(text) for name, text in sinks.items() if leaks(text)} == {}
+
+
+def config_show(folder: Path, upstream_url: str, variables: Mapping[str, str]) -> str:
+    """What `aibridge config show` prints, in both forms."""
+    env = environment(folder, upstream_url, **variables)
+    shown = ""
+    for form in ("text", "json", "toml"):
+        command = [str(AIBRIDGE), "config", "show", "--output", form]
+        done = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, timeout=60, check=True)
+        shown += done.stdout + done.stderr
+    return shown
+
+
+def test_the_password_of_a_database_shows_nowhere(tmp_path: Path) -> None:
+    """Neither while it can't be reached, nor among the settings."""
+    url = f"postgresql://ann:{canary('password')}@127.0.0.1:1/db?sslpassword={canary('ssl')}"
+    env = environment(tmp_path, "http://127.0.0.1:1", AIBRIDGE_DATABASE_URL=url, AIBRIDGE_LOG_LEVEL="debug")
+    for command in (["serve"], ["config", "show"], ["config", "check"], ["db", "status"]):
+        done = subprocess.run(
+            [str(AIBRIDGE), *command],
+            env={**os.environ, **env},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (done.stdout or done.stderr) and leaks(done.stdout + done.stderr) == []
