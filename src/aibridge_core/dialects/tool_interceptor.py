@@ -19,10 +19,11 @@ from aibridge_core.dialects.interceptor import (
     Verdict,
     Voice,
 )
+from aibridge_core.dialects.turn_calls import TurnCalls
 from aibridge_core.errors import BridgeError
 from aibridge_core.hidden_turns import NOTHING_HIDDEN, HiddenTurn, NothingHidden, OwnTurns
 from aibridge_core.sse import SseEvent
-from aibridge_core.tools import ToolCall, ToolResult
+from aibridge_core.tools import ToolResult
 from aibridge_core.wire import AnswerHead
 
 
@@ -36,14 +37,10 @@ class Rewritten(msgspec.Struct, frozen=True):
 class ToolReader(AnswerReader, Protocol):
     """Reads one turn. Its verdicts leave calls of ours out."""
 
-    calls: Sequence[ToolCall]
-    """Calls of ours that are to be run, known when the turn is over."""
-    ends_answer: bool
-    """Whether the client has calls of its own to answer, so that the turn with `calls` is the last one."""
+    turn_calls: TurnCalls
+    """What becomes of the calls of ours; decided when the turn is over."""
     ending: bytes
-    """What ends a stream with such a turn, for when the calls have run."""
-    for_client: str
-    """Id of the first call that the client has to answer, in a turn that is complete; empty if there is none."""
+    """What ends a stream whose last turn has calls of ours, for when these have run."""
 
     def edited(self, event: SseEvent) -> Verdict | Rewritten:
         """As `event`, for one that may have to look different to the client."""
@@ -145,12 +142,12 @@ class _Unseen:
 
     def finish(self, turn: ToolReader, answers: Sequence[bytes] = ()) -> None:
         """The last turn. If it hands calls to the client, that will come back without what it didn't see."""
-        if turn.failure or not turn.for_client or not (self._over or answers):
+        if turn.failure or not turn.turn_calls.for_client or not (self._over or answers):
             return
         last = turn.hidden(answers, last=True)
         if not answers:  # calls of ours in it weren't run, and a history mustn't have calls without results
             last = evolve(last, pieces=[piece for piece in last.pieces if not piece.source])
-        self._hidden.keep(turn.for_client, [*self._over, last])
+        self._hidden.keep(turn.turn_calls.for_client, [*self._over, last])
 
 
 class _TurnStream(StreamAnswer):
@@ -187,11 +184,12 @@ class _TurnStream(StreamAnswer):
         return super()._last(before, last)
 
     def _over(self, rest: bytes, *, broken: bool) -> Sequence[Step]:
-        if broken or not self._turn.calls:
+        calls = self._turn.turn_calls
+        if broken or not calls.to_run:
             self._unseen.finish(self._turn)
             return super()._over(rest, broken=broken)
         held = (Relay(rest),) if rest else ()
-        return (*held, *self._facts(partial=False), CallTools(self._turn.calls, self._turn.ends_answer))
+        return (*held, *self._facts(partial=False), CallTools(calls.to_run, calls.ends_answer))
 
     def conclude(self) -> Sequence[Step]:
         self._ended = True
@@ -214,8 +212,9 @@ class _TurnBody(BodyAnswer):
 
     def end(self, *, broken: bool) -> Sequence[Step]:
         facts = self._facts(broken=broken)
-        if self._turn.calls and not broken:
-            return (*facts, CallTools(self._turn.calls, self._turn.ends_answer))
+        calls = self._turn.turn_calls
+        if calls.to_run and not broken:
+            return (*facts, CallTools(calls.to_run, calls.ends_answer))
         if not self._held:
             return facts
         if broken or self._status >= 400:

@@ -28,7 +28,9 @@ class TurnCalls:
         """What the client is told instead of the rest of the answer."""
         self.settled = False
         self.ends_answer = False
-        """Whether the client has calls of its own to answer, so that no further turn can follow."""
+        """Whether the client has calls of its own to answer, so that the turn with calls of ours is the last one."""
+        self.for_client = ""
+        """Id of the first call that the client has to answer, in a turn that is complete; empty if there is none."""
         self._tools = tools
         self._reason = BROKEN
 
@@ -36,18 +38,19 @@ class TurnCalls:
         """Those facts that are calls of ours."""
         return [fact for fact in facts if isinstance(fact, ToolUsage) and fact.tool in self._tools]
 
-    def settle(self, facts: Sequence[Fact], *, ended_early: bool, for_client: bool, not_now: str = "") -> None:
+    def settle(self, facts: Sequence[Fact], *, ended_early: bool, for_client: Sequence[str], not_now: str = "") -> None:
         """The turn is complete: decide.
 
-        `for_client`: it holds calls of the client's own, too. `not_now`: a reason to leave whole calls alone.
+        `for_client`: ids of calls of the client's own. `not_now`: a reason to leave whole calls alone.
         """
         self.settled = True
+        self.for_client = next(filter(None, for_client), "")
         ours = self.among(facts)
         whole = all(isinstance(try_read_any(call.arguments.encode() or b"{}"), dict) for call in ours)
         self._reason = CUT_OFF if not whole else ENDED_EARLY if ended_early else not_now
         if not self._reason:
             self.to_run = [self._call(fact) for fact in ours]
-            self.ends_answer = for_client and bool(ours)
+            self.ends_answer = bool(for_client and ours)
         elif not (whole or ended_early):
             names = ", ".join(self._tools[call.tool].name for call in ours)
             self.error = UnusableToolCall(f"the model called {names} with arguments that are not a JSON object")

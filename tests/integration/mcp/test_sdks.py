@@ -43,6 +43,14 @@ async def world(folder: Path) -> AsyncIterator[tuple[Running, RunningProvider]]:
             yield up, provider
 
 
+def claude(up: Running) -> anthropic.AsyncAnthropic:
+    return anthropic.AsyncAnthropic(base_url=f"{up.url}/anthropic", auth_token=up.token, api_key=None)
+
+
+def gpt(up: Running) -> openai.AsyncOpenAI:
+    return openai.AsyncOpenAI(base_url=f"{up.url}/openai/v1", api_key=up.token)
+
+
 def ids(value: Any, name: str) -> list[str]:
     """All members of this name, in order."""
     if isinstance(value, list):
@@ -70,8 +78,7 @@ async def check(up: Running, history: Sequence[Any], made: Sequence[str], answer
 @MODES
 async def test_messages(tmp_path: Path, streaming: bool) -> None:
     """One message with the client's call alone; two messages of the model, with their results, when it comes back."""
-    async with world(tmp_path) as (up, provider):
-        client = anthropic.AsyncAnthropic(base_url=f"{up.url}/anthropic", auth_token=up.token, api_key=None)
+    async with world(tmp_path) as (up, provider), claude(up) as client:
         messages: list[Any] = [{"role": "user", "content": "Look."}]
         tool: Any = {"name": "Read", "input_schema": SCHEMA}
         asked: dict[str, Any] = {"model": "claude-x", "max_tokens": 99, "tools": [tool]}
@@ -97,8 +104,7 @@ async def test_messages(tmp_path: Path, streaming: bool) -> None:
 @MODES
 async def test_chat_completions(tmp_path: Path, streaming: bool) -> None:
     """The same in its form: calls in messages of the model, results behind each."""
-    async with world(tmp_path) as (up, provider):
-        client = openai.AsyncOpenAI(base_url=f"{up.url}/openai/v1", api_key=up.token)
+    async with world(tmp_path) as (up, provider), gpt(up) as client:
         messages: list[Any] = [{"role": "user", "content": "Look."}]
         tool: Any = {"type": "function", "function": {"name": "Read", "parameters": SCHEMA}}
 
@@ -123,8 +129,7 @@ async def test_chat_completions(tmp_path: Path, streaming: bool) -> None:
 @MODES
 async def test_responses(tmp_path: Path, streaming: bool) -> None:
     """The same in its form: the client sends its history back, and gets it completed."""
-    async with world(tmp_path) as (up, provider):
-        client = openai.AsyncOpenAI(base_url=f"{up.url}/openai/v1", api_key=up.token)
+    async with world(tmp_path) as (up, provider), gpt(up) as client:
         tool: Any = {"type": "function", "name": "Read", "parameters": SCHEMA, "strict": False}
         items: list[Any] = [{"role": "user", "content": "Look."}]
 

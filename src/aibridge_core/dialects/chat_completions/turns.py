@@ -24,7 +24,7 @@ from aibridge_core.dialects.turn_calls import SEVERAL, TurnCalls
 from aibridge_core.hidden_turns import HiddenTurn, TurnPiece
 from aibridge_core.records import Fact
 from aibridge_core.sse import SseEvent
-from aibridge_core.tools import Tool, ToolCall, ToolResult
+from aibridge_core.tools import Tool, ToolResult
 
 _EARLY = ("length", "content_filter")
 """Reasons to finish that leave an answer incomplete."""
@@ -82,13 +82,9 @@ class ChatTurnReader(ChatReader):
 
     def __init__(self, turns: ChatTurns, *, hide_usage: bool) -> None:
         super().__init__(hide_usage=hide_usage)
-        self.calls: Sequence[ToolCall] = ()
-        self.ends_answer = False
         self.ending = b""
-        self.for_client = ""
-        """Id of the first call that the client has to answer, in an answer that is complete."""
         self._turns = turns
-        self._turn_calls = TurnCalls(turns.tools)
+        self.turn_calls = TurnCalls(turns.tools)
         self._message = Message()
         self._said: bytes | None = None
         """The message as the provider wrote it, if it came in one piece."""
@@ -134,7 +130,7 @@ class ChatTurnReader(ChatReader):
             return verdict
         role_is_known = self._turns.later and self._turns.role_shown
         shown = piece(event, chunk, found, self._turns.tools, role_is_known=role_is_known)
-        if self.complete and self._turn_calls.among(super().facts(partial=False)):
+        if self.complete and self.turn_calls.among(super().facts(partial=False)):
             self._held.append(shown)
             return Verdict.HIDE
         return self._verdict(shown)
@@ -168,26 +164,26 @@ class ChatTurnReader(ChatReader):
 
     def _done(self, event: SseEvent) -> Verdict | Rewritten:
         held = self.over()
-        if self.ends_answer:
+        if self.turn_calls.ends_answer:
             self.ending += event.raw
             return Verdict.HIDE
-        if self.calls:
+        if self.turn_calls.to_run:
             return Rewritten(held) if held else Verdict.HIDE
-        if self._turn_calls.error:
+        if self.turn_calls.error:
             return Rewritten(held, last=True)
         return Rewritten(held + event.raw, last=True) if held else Verdict.LAST
 
     def over(self) -> bytes:
         """The stream is over: decide on the calls; returns what was held back and is the client's."""
-        if not self.complete or self._turn_calls.settled:
+        if not self.complete or self.turn_calls.settled:
             return b""
         self._settle()
-        if self._turn_calls.error:
-            return self._turns.voice.error_event(self._turn_calls.error)
-        goes_on = bool(self.calls) and not self.ends_answer
+        if self.turn_calls.error:
+            return self._turns.voice.error_event(self.turn_calls.error)
+        goes_on = bool(self.turn_calls.to_run) and not self.turn_calls.ends_answer
         shown = [each for each in self._held if each.worth_showing(goes_on=goes_on)]
         held = b"".join(rewritten(each.event, self._data(each, goes_on=goes_on)).data for each in shown)
-        if not self.ends_answer:
+        if not self.turn_calls.ends_answer:
             return held
         self.ending = held
         return b""
@@ -208,11 +204,11 @@ class ChatTurnReader(ChatReader):
 
     def whole(self, data: bytes) -> bytes:
         """The last turn's answer: usage of all turns, no call of ours. Raises UnusableToolCall."""
-        if self._turn_calls.error:
-            raise self._turn_calls.error
+        if self.turn_calls.error:
+            raise self.turn_calls.error
         if self._turns.spent and self.usage:
             data = set_member(data, ["usage"], msgspec.json.encode(summed(self._turns.spent, self.usage)))
-        if not self._turn_calls.among(super().facts(partial=False)):
+        if not self.turn_calls.among(super().facts(partial=False)):
             return data
         answer = try_read_any(data)
         messages = [choice.get("message") or {} for choice in answer["choices"]]
@@ -225,21 +221,19 @@ class ChatTurnReader(ChatReader):
 
     def facts(self, *, partial: bool) -> Sequence[Fact]:
         """As any answer's, apart from calls of ours that will be run."""
-        return self._turn_calls.recorded(super().facts(partial=partial))
+        return self.turn_calls.recorded(super().facts(partial=partial))
 
     def _settle(self) -> None:
         facts = super().facts(partial=False)
         calls = [call for choice in self._choices.values() for call in choice.begun]
         theirs = [call.id for call in calls if call.name not in self._turns.tools]
-        self.for_client = theirs[0] if theirs else ""
-        self._turn_calls.settle(
+        self.turn_calls.settle(
             facts,
             ended_early=self._finish_reason in _EARLY,
-            for_client=bool(theirs),
+            for_client=theirs,
             not_now=SEVERAL if len(self._choices) > 1 else "",
         )
-        self.calls, self.ends_answer = self._turn_calls.to_run, self._turn_calls.ends_answer
-        self.failure = self.failure or self._turn_calls.failure
+        self.failure = self.failure or self.turn_calls.failure
 
     def _is_ours(self, call: bytes) -> bool:
         found = try_read(_CALL, call)

@@ -21,7 +21,7 @@ from aibridge_core.dialects.turn_calls import TurnCalls
 from aibridge_core.hidden_turns import HiddenTurn, TurnPiece
 from aibridge_core.records import Fact, ToolUsage
 from aibridge_core.sse import SseEvent
-from aibridge_core.tools import Tool, ToolCall, ToolResult
+from aibridge_core.tools import Tool, ToolResult
 
 _EARLY = ("max_tokens", "model_context_window_exceeded", "refusal")
 """Reasons to stop that leave a message incomplete (platform.claude.com/docs, "Handling stop reasons")."""
@@ -86,15 +86,11 @@ class MessagesTurnReader(MessagesReader):
 
     def __init__(self, turns: MessagesTurns) -> None:
         super().__init__()
-        self.calls: Sequence[ToolCall] = ()
-        self.ends_answer = False
         self.ending = b""
-        self.for_client = ""
-        """Id of the first call that the client has to answer, in a message that is complete."""
         self.history = History()
         self.counts: dict[str, int] = {}
         self._turns = turns
-        self._turn_calls = TurnCalls(turns.tools)
+        self.turn_calls = TurnCalls(turns.tools)
         self._indexes: dict[int, int | None] = {}
         """Of this turn's blocks -> the client's; None is hidden."""
         self._stop_reason = ""
@@ -158,11 +154,11 @@ class MessagesTurnReader(MessagesReader):
     def _of_stop(self, event: SseEvent) -> Verdict | Rewritten:
         self._settle()
         end = self._held + event.raw
-        if self.calls:
-            self.ending = end if self.ends_answer else b""
+        if self.turn_calls.to_run:
+            self.ending = end if self.turn_calls.ends_answer else b""
             return Verdict.HIDE
-        if self._turn_calls.error:
-            return Rewritten(self._turns.voice.error_event(self._turn_calls.error), last=True)
+        if self.turn_calls.error:
+            return Rewritten(self._turns.voice.error_event(self.turn_calls.error), last=True)
         return Rewritten(end, last=True) if self._held else Verdict.LAST
 
     def over(self) -> bytes:
@@ -182,8 +178,8 @@ class MessagesTurnReader(MessagesReader):
 
     def whole(self, data: bytes) -> bytes:
         """The last turn's message: usage of all turns, no call of ours. Raises UnusableToolCall."""
-        if self._turn_calls.error:
-            raise self._turn_calls.error
+        if self.turn_calls.error:
+            raise self.turn_calls.error
         data = self._summed(data)
         blocks = self.history.said or ()
         left = [block for block in blocks if not self._is_ours(block)]
@@ -200,16 +196,14 @@ class MessagesTurnReader(MessagesReader):
 
     def facts(self, *, partial: bool) -> Sequence[Fact]:
         """As any answer's, apart from calls of ours that will be run: those are recorded with their results."""
-        return self._turn_calls.recorded(super().facts(partial=partial))
+        return self.turn_calls.recorded(super().facts(partial=partial))
 
     def _settle(self) -> None:
         """The message is complete: decide what becomes of the calls of ours in it."""
         facts = super().facts(partial=False)
         theirs = [fact.tool_call_id for fact in facts if isinstance(fact, ToolUsage) and self._is_for_client(fact)]
-        self.for_client = theirs[0] if theirs else ""
-        self._turn_calls.settle(facts, ended_early=self._stop_reason in _EARLY, for_client=bool(theirs))
-        self.calls, self.ends_answer = self._turn_calls.to_run, self._turn_calls.ends_answer
-        self.failure = self._turn_calls.failure
+        self.turn_calls.settle(facts, ended_early=self._stop_reason in _EARLY, for_client=theirs)
+        self.failure = self.turn_calls.failure
 
     def _is_for_client(self, call: ToolUsage) -> bool:
         """Whether it isn't ours, and not one that the provider runs itself."""

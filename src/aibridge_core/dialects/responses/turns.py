@@ -27,7 +27,7 @@ from aibridge_core.dialects.turn_calls import TurnCalls
 from aibridge_core.hidden_turns import HiddenTurn, TurnPiece
 from aibridge_core.records import Fact
 from aibridge_core.sse import SseEvent
-from aibridge_core.tools import Tool, ToolCall, ToolResult
+from aibridge_core.tools import Tool, ToolResult
 
 _OPENINGS = ("response.created", "response.queued", "response.in_progress")
 _ENDS = ("response.completed", "response.incomplete", "response.failed")
@@ -89,15 +89,11 @@ class ResponsesTurnReader(ResponsesReader):
 
     def __init__(self, turns: ResponsesTurns) -> None:
         super().__init__()
-        self.calls: Sequence[ToolCall] = ()
-        self.ends_answer = False
         self.ending = b""
-        self.for_client = ""
-        """Id of the first call that the client has to answer, in a response that is complete."""
         self.output: list[bytes] = []
         """The items of the answer, as the provider wrote them."""
         self._turns = turns
-        self._turn_calls = TurnCalls(turns.tools)
+        self.turn_calls = TurnCalls(turns.tools)
         self._stream = TurnStream(turns.client)
         self._whole = False
         """Whether it isn't a stream."""
@@ -132,15 +128,15 @@ class ResponsesTurnReader(ResponsesReader):
             self.output = list(final)
         if self.failure is None:
             self._settle(ended_early=early)
-        if self.calls and not self.ends_answer:
+        if self.turn_calls.to_run and not self.turn_calls.ends_answer:
             before = self._stream.flush(leads_to_hidden=True)
             self._stream.skip(seen)
             return Rewritten(before) if before else Verdict.HIDE
-        if self._turn_calls.error:
-            return Rewritten(self._turns.voice.error_event(self._turn_calls.error), last=True)
+        if self.turn_calls.error:
+            return Rewritten(self._turns.voice.error_event(self.turn_calls.error), last=True)
         before = self._stream.flush()
         shown = before + self._stream.show(self._as_one_response(event, final), seen)
-        if self.ends_answer:
+        if self.turn_calls.ends_answer:
             self.ending = shown
             return Verdict.HIDE
         return Verdict.LAST if shown == event.raw else Rewritten(shown, last=True)
@@ -183,7 +179,7 @@ class ResponsesTurnReader(ResponsesReader):
 
     def over(self) -> bytes:
         """A stream without its last event isn't complete: nothing is decided; what waited goes out."""
-        return b"" if self.calls else self._stream.close()
+        return b"" if self.turn_calls.to_run else self._stream.close()
 
     def body(self, data: bytes) -> None:
         """A whole answer that isn't a stream."""
@@ -196,22 +192,20 @@ class ResponsesTurnReader(ResponsesReader):
 
     def whole(self, data: bytes) -> bytes:
         """The last turn's answer as it is, without calls of ours. Raises UnusableToolCall."""
-        if self._turn_calls.error:
-            raise self._turn_calls.error
+        if self.turn_calls.error:
+            raise self.turn_calls.error
         if not any(map(self._is_ours, self.output)):
             return data
         return set_member(data, ["output"], _list(self.visible(self.output)))
 
     def facts(self, *, partial: bool) -> Sequence[Fact]:
         """As any answer's, apart from calls of ours that will be run."""
-        return self._turn_calls.recorded(super().facts(partial=partial))
+        return self.turn_calls.recorded(super().facts(partial=partial))
 
     def _settle(self, *, ended_early: bool) -> None:
-        theirs = [item for item in self.output if _is_for_clients(_kind(item)) and not self._is_ours(item)]
-        self.for_client = next(filter(None, map(mark, theirs)), "")
-        self._turn_calls.settle(super().facts(partial=False), ended_early=ended_early, for_client=bool(theirs))
-        self.calls, self.ends_answer = self._turn_calls.to_run, self._turn_calls.ends_answer
-        self.failure = self._turn_calls.failure
+        theirs = [mark(item) for item in self.output if _is_for_clients(_kind(item)) and not self._is_ours(item)]
+        self.turn_calls.settle(super().facts(partial=False), ended_early=ended_early, for_client=theirs)
+        self.failure = self.turn_calls.failure
 
     def _is_ours(self, source: bytes) -> bool:
         item = try_read(_ITEM, source)
