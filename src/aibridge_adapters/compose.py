@@ -16,6 +16,7 @@ from aibridge_adapters.clock import SystemClock, new_id
 from aibridge_adapters.codings import Codings
 from aibridge_adapters.compose_mcp import grace, tool_servers
 from aibridge_adapters.compose_recording import (
+    network_log_of,
     purging,
     readiness,
     recorder_for_requests,
@@ -36,7 +37,6 @@ from aibridge_adapters.metering import Sources, metering
 from aibridge_adapters.recording import Recording
 from aibridge_adapters.retention import Tally
 from aibridge_adapters.storage import Limits, Storage, open_storage
-from aibridge_adapters.telemetry.firewall_notes import FirewallNotes
 from aibridge_adapters.telemetry.logs import ServiceLog
 from aibridge_adapters.upstream.httpx_upstream import HttpxUpstream
 from aibridge_core.bridge import Bridge
@@ -153,7 +153,6 @@ async def gateway(
                 [
                     *traced.observers,
                     ServiceLog(),
-                    FirewallNotes(),
                     *metrics.observers,
                     *([observer] if observer else []),
                 ]
@@ -262,7 +261,7 @@ def _app(
         directory=users,
         authenticator=authenticator,
         providers=[ProviderInfo(name=each.name, type=each.type) for each in providers],
-        network_log=getattr(storage, "network_log", None),
+        network_log=network_log_of(settings, storage, clock),
     )
     return GatewayApp(
         router=router,

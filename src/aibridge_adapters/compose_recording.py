@@ -17,7 +17,8 @@ from aibridge_adapters.content_policy import redaction, with_policy
 from aibridge_adapters.recording import Policy, Recording, ShieldedRecorder, SpoolFolder, open_recording
 from aibridge_adapters.retention import Purge, Tally, keep_purging
 from aibridge_adapters.storage import Storage
-from aibridge_adapters.telemetry.logs import RecordedLines, RecordLog
+from aibridge_adapters.telemetry.logs import CallLog, RecordedLines, RecordLog
+from aibridge_core.boundaries import NetworkLog
 from aibridge_core.errors import StoreError
 from aibridge_core.ports import Clock, Recorder
 from aibridge_core.retention import RetentionPolicy
@@ -52,6 +53,12 @@ def recorder_for_requests(settings: Settings, guarded: Recorder, clock: Clock) -
     if settings.structured_logging:
         recorder = RecordLog(recorder, redact=redaction(settings.log_content, key=key), clock=clock)
     return ShieldedRecorder(with_policy(recorder, settings.record_content, key=key))
+
+
+def network_log_of(settings: Settings, storage: Storage, clock: Clock) -> NetworkLog | None:
+    """Where network calls of agents are kept; None if this storage, perhaps a plugin's own kind, keeps none."""
+    log: NetworkLog | None = getattr(storage, "network_log", None)
+    return CallLog(log, clock=clock) if log and settings.structured_logging else log
 
 
 def spool_folder(settings: Settings, clock: Clock, *, own_storage: bool) -> SpoolFolder | None:

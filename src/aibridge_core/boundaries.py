@@ -65,8 +65,11 @@ class NetworkLog(Protocol):
     Every method raises StoreUnavailable.
     """
 
-    async def keep(self, calls: Sequence[NetworkCall]) -> int:
-        """Return how many were new, when all are durable. The first of a place counts; others change nothing."""
+    async def keep(self, calls: Sequence[NetworkCall]) -> Sequence[FirewallPlace]:
+        """Return the places that were new, in the order given, when all calls are durable.
+
+        The first call of a place counts; others change nothing.
+        """
         ...
 
     async def calls(
@@ -80,6 +83,10 @@ class NetworkLog(Protocol):
 
         Others' interceptions don't count: whoever puts a foreign session into a header can't hide its calls.
         """
+        ...
+
+    async def requests_before(self, places: Sequence[FirewallPlace]) -> Sequence[str | None]:
+        """For each place the id of the interception with the next smaller number in its firewall session, if any."""
         ...
 
     async def count(self, *, made_before: datetime) -> int:

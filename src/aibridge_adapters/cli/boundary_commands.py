@@ -128,7 +128,7 @@ def _read(line: bytes, done: Imported) -> NetworkCall | None:
 
 
 async def _keep(log: NetworkLog, batch: list[NetworkCall], done: Imported) -> None:
-    new = await log.keep(batch)
+    new = len(await log.keep(batch))
     done.new += new
     done.known += len(batch) - new
     batch.clear()

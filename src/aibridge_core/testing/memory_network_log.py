@@ -28,13 +28,15 @@ class MemoryNetworkLog:
 
     database: Kept
 
-    async def keep(self, calls: Sequence[NetworkCall]) -> int:
+    async def keep(self, calls: Sequence[NetworkCall]) -> Sequence[FirewallPlace]:
         """The first of a place counts."""
-        before = len(self.database.network_calls)
+        new = [
+            place for place in dict.fromkeys(call.place for call in calls) if place not in self.database.network_calls
+        ]
         for call in calls:
             kept = attrs.evolve(storable(call), made_at=call.made_at.astimezone(UTC))
             self.database.network_calls.setdefault(call.place, kept)
-        return len(self.database.network_calls) - before
+        return new
 
     async def calls(
         self, session_id: str, *, after: int = -1, before: int | None = None, limit: int
@@ -57,6 +59,19 @@ class MemoryNetworkLog:
         )
         later = (each.sequence_number for each in in_session if each.sequence_number > place.sequence_number)
         return min(later, default=None)
+
+    async def requests_before(self, places: Sequence[FirewallPlace]) -> Sequence[str | None]:
+        """Whoever sent them."""
+        return [self._request_before(place) for place in places]
+
+    def _request_before(self, place: FirewallPlace) -> str | None:
+        starts = (each.start for each in self.database.interceptions.values())
+        numbered = [
+            (start.firewall.sequence_number, start.id)
+            for start in starts
+            if start.firewall and start.firewall.session_id == place.session_id
+        ]
+        return max((each for each in numbered if each[0] < place.sequence_number), default=(0, None))[1]
 
     async def count(self, *, made_before: datetime) -> int:
         """How many were made before."""

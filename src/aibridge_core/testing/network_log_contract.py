@@ -70,15 +70,15 @@ class NetworkLogContract:
         )
         denied = attrs.evolve(odd, allowed=False, made_at=odd.made_at + timedelta(microseconds=1))
         first = call(samples, 1)
-        assert await storage.network_log.keep([denied, first]) == 2
+        assert list(await storage.network_log.keep([denied, first])) == [denied.place, first.place]
         assert await kept(storage) == [first, denied]
 
     async def test_keeping_twice_keeps_once(self, storage: LoggingStorage, samples: Samples) -> None:
-        """The first of a place counts, also within one batch; the answer says how many were new."""
+        """The first of a place counts, also within one batch; the answer says which were new."""
         first, again = call(samples, 1), call(samples, 1, url="https://changed.example.com/")
-        assert await storage.network_log.keep([first, again]) == 1
-        assert await storage.network_log.keep([again, call(samples, 2)]) == 1
-        assert await storage.network_log.keep([]) == 0
+        assert list(await storage.network_log.keep([first, again])) == [place(1)]
+        assert list(await storage.network_log.keep([again, call(samples, 2)])) == [place(2)]
+        assert list(await storage.network_log.keep([])) == []
         assert [each.url for each in await kept(storage)] == [first.url, first.url]
 
     async def test_calls_between_two_numbers(self, storage: LoggingStorage, samples: Samples) -> None:
@@ -113,6 +113,16 @@ class NetworkLogContract:
         assert await log.next_request(place(1), initiator_id=BEN.id) == 3
         assert await log.next_request(place(1), initiator_id="nobody") is None
 
+    async def test_the_requests_before(self, storage: LoggingStorage, samples: Samples) -> None:
+        """For each place the nearest earlier interception of its session, in the order asked, or None."""
+        made = {}
+        for number, session_id in ((9, SESSION), (5, SESSION), (7, OTHER_SESSION)):
+            made[number] = (await completed(storage, samples, firewall=place(number, session_id))).start.id
+        places = [place(10), place(9), place(5), place(6), place(8, OTHER_SESSION), place(10)]
+        found = list(await storage.network_log.requests_before(places))
+        assert found == [made[9], made[5], None, made[5], made[7], made[9]]
+        assert list(await storage.network_log.requests_before([])) == []
+
     async def test_old_calls_are_deleted(self, storage: LoggingStorage, samples: Samples) -> None:
         """Those made before a time, the oldest first, never more than asked for; a microsecond decides."""
         made = [call(samples, number) for number in (5, 4, 3, 2)]
@@ -132,7 +142,7 @@ class NetworkLogContract:
         new: list[int] = []
 
         async def keep(calls: list[NetworkCall]) -> None:
-            new.append(await storage.network_log.keep(calls))
+            new.append(len(await storage.network_log.keep(calls)))
 
         async with anyio.create_task_group() as tasks:
             for calls in (made, made[::-1], made[20:]):

@@ -99,7 +99,7 @@ class Boundaries:
         log = self._kept()
         lines = call.body.split(b"\n")
         calls = _read(lines)
-        new = await log.keep(calls)
+        new = len(await log.keep(calls))
         others = sum(1 for line in lines if line.strip()) - len(calls)
         return json_response(shapes.ImportedCalls(new=new, known=len(calls) - new, skipped=others))
 

@@ -19,7 +19,7 @@ from aibridge_core.boundaries import FirewallPlace, NetworkCall
 _KEEP = f"""
 INSERT INTO network_calls ({", ".join(CALL_COLUMNS)})
 SELECT {", ".join(map(given, CALL_COLUMNS))} FROM {recordset(CALL_COLUMNS).replace("$1", "%s")} ORDER BY 1, 2
-ON CONFLICT DO NOTHING
+ON CONFLICT DO NOTHING RETURNING agent_firewall_session_id::text, sequence_number
 """
 """In one order always, so that two that keep the same calls wait for one another and never for ever. `recordset`
 numbers its parameter as libpq does; this statement goes by way of psycopg."""
@@ -32,6 +32,13 @@ _NEXT = """
 SELECT agent_firewall_sequence_number FROM interceptions
 WHERE agent_firewall_session_id = %s AND agent_firewall_sequence_number > %s AND initiator_id = %s
 ORDER BY agent_firewall_sequence_number LIMIT 1
+"""
+_BEFORE = """
+SELECT (
+    SELECT id::text FROM interceptions
+    WHERE agent_firewall_session_id = given.session_id AND agent_firewall_sequence_number < given.number
+    ORDER BY agent_firewall_sequence_number DESC, id DESC LIMIT 1
+) FROM unnest(%s::uuid[], %s::bigint[]) WITH ORDINALITY AS given (session_id, number, position) ORDER BY position
 """
 _COUNT = f"SELECT count(*) FROM network_calls WHERE made_at < {MOMENT}"
 _DELETE = f"""
@@ -48,9 +55,16 @@ class PostgresNetworkLog:
 
     _pool: Pool
 
-    async def keep(self, calls: Sequence[NetworkCall]) -> int:
+    async def keep(self, calls: Sequence[NetworkCall]) -> Sequence[FirewallPlace]:
         """In one transaction. Raises StoreUnavailable."""
-        return await self._changed(_KEEP, (parameter(calls, CALL_COLUMNS, call_row).decode(),))
+        values = (parameter(calls, CALL_COLUMNS, call_row).decode(),)
+
+        async def keep(connection: Connection) -> Sequence[Row]:
+            return await (await connection.execute(_KEEP, values)).fetchall()
+
+        new = {(str(session_id), int(number)) for session_id, number in await self._pool.change(keep)}
+        places = dict.fromkeys(call.place for call in calls)
+        return [place for place in places if (place.session_id, place.sequence_number) in new]
 
     async def calls(
         self, session_id: str, *, after: int = -1, before: int | None = None, limit: int
@@ -62,6 +76,11 @@ class PostgresNetworkLog:
         """By the same initiator. Raises StoreUnavailable."""
         rows = await self._rows(_NEXT, (place.session_id, place.sequence_number, text_of(initiator_id)))
         return int(rows[0][0]) if rows else None
+
+    async def requests_before(self, places: Sequence[FirewallPlace]) -> Sequence[str | None]:
+        """Whoever sent them. Raises StoreUnavailable."""
+        values = ([place.session_id for place in places], [place.sequence_number for place in places])
+        return [row[0] for row in await self._rows(_BEFORE, values)]
 
     async def count(self, *, made_before: datetime) -> int:
         """Raises StoreUnavailable."""

@@ -31,6 +31,11 @@ SELECT agent_firewall_sequence_number FROM interceptions INDEXED BY interception
 WHERE agent_firewall_session_id = ? AND agent_firewall_sequence_number > ? AND initiator_id = ?
 ORDER BY agent_firewall_sequence_number LIMIT 1
 """
+_BEFORE = """
+SELECT id FROM interceptions INDEXED BY interceptions_by_firewall
+WHERE agent_firewall_session_id = ? AND agent_firewall_sequence_number < ?
+ORDER BY agent_firewall_sequence_number DESC, id DESC LIMIT 1
+"""
 _COUNT = "SELECT count(*) FROM network_calls WHERE made_at < ?"
 _DELETE = """
 DELETE FROM network_calls WHERE (agent_firewall_session_id, sequence_number) IN (
@@ -47,10 +52,15 @@ class SqliteNetworkLog:
     _writer: Writer
     _readers: Readers
 
-    async def keep(self, calls: Sequence[NetworkCall]) -> int:
+    async def keep(self, calls: Sequence[NetworkCall]) -> Sequence[FirewallPlace]:
         """In one transaction. Raises StoreUnavailable."""
-        rows = [call_row(storable(call)) for call in calls]
-        return int(await changed(self._writer, lambda connection: connection.executemany(_KEEP, rows).rowcount))
+        rows = [(call.place, call_row(storable(call))) for call in calls]
+
+        def keep(connection: sqlite3.Connection) -> Sequence[FirewallPlace]:
+            return [place for place, row in rows if connection.execute(_KEEP, row).rowcount]
+
+        new: Sequence[FirewallPlace] = await changed(self._writer, keep)
+        return new
 
     async def calls(
         self, session_id: str, *, after: int = -1, before: int | None = None, limit: int
@@ -65,6 +75,16 @@ class SqliteNetworkLog:
         values = (place.session_id, place.sequence_number, storable(initiator_id))
         row = await self._readers.run(lambda connection: connection.execute(_NEXT, values).fetchone())
         return int(row[0]) if row else None
+
+    async def requests_before(self, places: Sequence[FirewallPlace]) -> Sequence[str | None]:
+        """Whoever sent them. Raises StoreUnavailable."""
+
+        def before(connection: sqlite3.Connection) -> Sequence[str | None]:
+            wanted = ((place.session_id, place.sequence_number) for place in places)
+            rows = [connection.execute(_BEFORE, values).fetchone() for values in wanted]
+            return [row[0] if row else None for row in rows]
+
+        return await self._readers.run(before)
 
     async def count(self, *, made_before: datetime) -> int:
         """Raises StoreUnavailable."""

@@ -5,6 +5,7 @@ them. Never: storage, or a decision about a request. Everything is said through 
 logger `aibridge`; only `log_to` sets handlers up, and only the command line calls it.
 """
 
+from aibridge_adapters.telemetry.logs.call_log import CallLog
 from aibridge_adapters.telemetry.logs.context import TRACE_IDS, RequestContext
 from aibridge_adapters.telemetry.logs.lines import HumanLines, JsonLines
 from aibridge_adapters.telemetry.logs.observer import ServiceLog
@@ -16,6 +17,7 @@ from aibridge_adapters.telemetry.logs.writer import SinkCounters
 
 __all__ = [
     "TRACE_IDS",
+    "CallLog",
     "HumanLines",
     "JsonLines",
     "LogFileNotOpened",

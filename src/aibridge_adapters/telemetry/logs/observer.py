@@ -18,6 +18,7 @@ from aibridge_core.errors import (
     RouteNotFound,
     Unauthenticated,
 )
+from aibridge_core.intake import FIREWALL_IGNORED
 from aibridge_core.observing import Phase, Unwatched
 from aibridge_core.records import InterceptionEnded, InterceptionStart, Status
 from aibridge_core.routing import Match
@@ -72,6 +73,8 @@ class _Bridged(Unwatched):
     def started(self, start: InterceptionStart) -> None:
         self._start = start
         INTERCEPTION.set(start.id)
+        if ignored := start.metadata.get(FIREWALL_IGNORED):  # whoever looks after the firewall should know
+            _log.warning("agent firewall headers ignored", extra={"interception_id": start.id, "reason": ignored})
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug("interception started", extra=self._fields(start))
 

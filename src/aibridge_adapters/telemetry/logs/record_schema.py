@@ -99,6 +99,18 @@ RECORD_TYPES: Mapping[str, tuple[Field, ...]] = {
         *_EXCHANGE,
         _MESSAGE,
     ),
+    "network_call": (
+        Field("interception_id", "text", "The interception that it followed in its firewall session; empty if none."),
+        Field("agent_firewall_session_id", "text", "Session of the firewall that saw it."),
+        Field("agent_firewall_sequence_number", "count", "Its place in that session."),
+        Field("made_at", "time", "When the agent made it, or tried to."),
+        Field("decision", "text", "`allow` or `deny`."),
+        Field("http_method", "text", "The HTTP method."),
+        Field("http_url", "text", "The URL, without credentials."),
+        Field("matched_rule", "text", "The firewall's rule that allowed it."),
+        Field("process", "text", "The program behind the firewall."),
+        Field("metadata", "object", "What else the firewall said, by name, such as `workspace_id`."),
+    ),
     "interception_end": (
         _ID,
         Field("ended_at", "time", "When it was over."),

@@ -18,20 +18,20 @@ class NoPlaces(MemoryRecorder):
 
 
 class LastOneCounts(MemoryNetworkLog):
-    async def keep(self, calls: Sequence[NetworkCall]) -> int:
+    async def keep(self, calls: Sequence[NetworkCall]) -> Sequence[FirewallPlace]:
         new = await super().keep(calls)
         self.database.network_calls.update({call.place: call for call in calls})
         return new
 
 
 class AllAreNew(MemoryNetworkLog):
-    async def keep(self, calls: Sequence[NetworkCall]) -> int:
+    async def keep(self, calls: Sequence[NetworkCall]) -> Sequence[FirewallPlace]:
         await super().keep(calls)
-        return len(calls)
+        return [call.place for call in calls]
 
 
 class NothingIsDenied(MemoryNetworkLog):
-    async def keep(self, calls: Sequence[NetworkCall]) -> int:
+    async def keep(self, calls: Sequence[NetworkCall]) -> Sequence[FirewallPlace]:
         return await super().keep([attrs.evolve(call, allowed=True) for call in calls])
 
 
@@ -49,6 +49,16 @@ class EverybodysRequests(MemoryNetworkLog):
         return min((number for number in found if number is not None), default=None)
 
 
+class OfAnySession(MemoryNetworkLog):
+    async def requests_before(self, places: Sequence[FirewallPlace]) -> Sequence[str | None]:
+        sessions = {
+            each.start.firewall.session_id for each in self.database.interceptions.values() if each.start.firewall
+        }
+        everywhere = [[attrs.evolve(place, session_id=session) for session in sorted(sessions)] for place in places]
+        found = [await super(OfAnySession, self).requests_before(each) for each in everywhere]
+        return [next((each for each in of if each), None) for of in found]
+
+
 class DeletesOneTooMany(MemoryNetworkLog):
     async def delete(self, *, made_before: datetime, limit: int) -> int:
         return await super().delete(made_before=made_before, limit=limit + 1)
@@ -61,5 +71,6 @@ MUTANTS = (
     Mutant(mistake="no call is denied", network_log=NothingIsDenied, caught_by="test_calls_are_kept"),
     Mutant(mistake="bounds are included", network_log=BoundsIncluded, caught_by="test_calls_between_two_numbers"),
     Mutant(mistake="others' requests count", network_log=EverybodysRequests, caught_by="test_the_next_request"),
+    Mutant(mistake="requests of any session", network_log=OfAnySession, caught_by="test_the_requests_before"),
     Mutant(mistake="one call too many goes", network_log=DeletesOneTooMany, caught_by="test_old_calls_are_deleted"),
 )
