@@ -3,8 +3,8 @@
 Belongs here: which part of the gateway tells the traces what. Never: spans.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 from attrs import field, frozen
@@ -25,6 +25,7 @@ from aibridge_adapters.mcp.events import (
     Work,
     unwatched,
 )
+from aibridge_adapters.telemetry.logs import TRACE_IDS
 from aibridge_adapters.telemetry.tracing import Tracing, open_tracing
 from aibridge_core.observing import Observer
 from aibridge_core.ports import Recorder
@@ -54,7 +55,23 @@ async def traces(settings: Settings, provider: "TracerProvider | None") -> Async
     """Raises TracingNotInstalled, TracingNotOpened."""
     contents = settings.record_content == "full"
     async with open_tracing(settings.tracing, provider=provider, contents=contents) as tracing:
-        yield _wired(tracing) if tracing else Traces()
+        if tracing is None:
+            yield Traces()
+            return
+        with _ids_in_logs():
+            yield _wired(tracing)
+
+
+@contextmanager
+def _ids_in_logs() -> Iterator[None]:
+    """Log lines name the span in which they are written."""
+    from aibridge_adapters.telemetry.tracing.current import current_ids  # noqa: PLC0415 - only with the extra
+
+    before, TRACE_IDS.read = TRACE_IDS.read, current_ids
+    try:
+        yield
+    finally:
+        TRACE_IDS.read = before
 
 
 def _wired(tracing: Tracing) -> Traces:
