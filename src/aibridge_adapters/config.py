@@ -10,6 +10,8 @@ import platformdirs
 from attrs import Factory, field, frozen
 from attrs.validators import in_
 
+from aibridge_core.breaker import BreakerPolicy
+
 
 @frozen(kw_only=True)
 class ProviderSettings:
@@ -21,7 +23,7 @@ class ProviderSettings:
     """`^[a-z0-9]+(-[a-z0-9]+)*$`, unique; the first segment of its routes."""
     base_url: str
     keys: tuple[str, ...] = field(default=(), repr=False)
-    """Central upstream keys, the first of which is used; empty if every user brings their own."""
+    """Central upstream keys; of several, a pool chooses. Empty if every user brings their own."""
 
 
 @frozen(kw_only=True)
@@ -35,6 +37,17 @@ class Timeouts:
     """Of a whole blocking exchange. Streams have no total."""
     stream_idle: float = 900.0
     """Longest silence inside a stream."""
+
+
+@frozen(kw_only=True)
+class LimitSettings:
+    """Limits of one process on requests of AI clients; 0 is none."""
+
+    max_rps: int = 0
+    """Within any second."""
+    max_concurrent: int = 0
+    max_rps_per_user: int = 0
+    max_concurrent_per_user: int = 0
 
 
 @frozen(kw_only=True)
@@ -180,6 +193,10 @@ class Settings:
     max_body: int = 32 * 1024 * 1024
     """Largest request body, in bytes, compressed and decompressed alike."""
     timeouts: Timeouts = Factory(Timeouts)
+    limits: LimitSettings = Factory(LimitSettings)
+    upstream_retries: int = 2
+    """Further tries of a request whose provider could not be reached."""
+    circuit_breaker: BreakerPolicy = Factory(BreakerPolicy)
     keep_alive_interval: float = 10.0
     """Silence of an upstream stream, in seconds, after which the client gets a keep-alive; 0 turns them off."""
     shutdown_timeout: float = 30.0

@@ -42,8 +42,6 @@ def _many_keys(given: Given, report: Report) -> tuple[str, ...] | None:
     keys = tuple(str(key) for key in read if key is not None)
     if problem := _keys_problem(keys, len(raws)):
         report.refuse(f"{given.origin}: {problem}; {_ALLOWED}")
-    if len(keys) > 1:
-        report.warn(f"{given.origin} has {len(keys)} keys; more than the first have no effect in this version")
     return keys if len(keys) == len(raws) else None
 
 

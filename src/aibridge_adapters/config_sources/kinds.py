@@ -101,6 +101,9 @@ COLLECTOR = Kind(
 )
 CONNECTIONS = Kind(metavar="N", allowed="2 to 100", read=number_reader(least=2, most=100), plain=_same)
 LABEL_VALUES = Kind(metavar="N", allowed="1 to 10000", read=number_reader(least=1, most=10_000), plain=_same)
+LIMIT = Kind(metavar="N", allowed="0 to 1000000", read=number_reader(least=0, most=1_000_000), plain=_same)
+COUNT = Kind(metavar="N", allowed="1 to 1000", read=number_reader(least=1, most=1000), plain=_same)
+RETRIES = Kind(metavar="N", allowed="0 to 10", read=number_reader(least=0, most=10), plain=_same)
 SWITCH = Kind(
     metavar="BOOL",
     allowed="true, false, 1, 0, yes, no, on, off",

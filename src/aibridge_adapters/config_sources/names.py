@@ -49,10 +49,7 @@ class Dormant:
 
 
 DORMANT = (
-    Dormant(r"MAX_RPS|RATE_LIMIT", "`MAX_RPS`, `RATE_LIMIT`", "there is no rate limit"),
-    Dormant(r"MAX_CONCURREN(T|CY)", "`MAX_CONCURRENT`, `MAX_CONCURRENCY`", "there is no limit on concurrent requests"),
     Dormant(r"SEND_ACTOR_HEADERS", "`SEND_ACTOR_HEADERS`", "providers are not told who asks"),
-    Dormant(r"CIRCUIT_BREAKER_\w+", "`CIRCUIT_BREAKER_*`", "there is no circuit breaker"),
     Dormant(r"BEDROCK_\w+", "`BEDROCK_*`", "Amazon Bedrock is not served"),
     Dormant(
         r"INJECT_CODER_MCP_TOOLS",

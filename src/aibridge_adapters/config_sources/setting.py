@@ -1,6 +1,6 @@
 """What a setting that is one value is: its names, kind and meaning.
 
-Belongs here: the shape of a row. Never: rows; they are in `table` and `telemetry_table`.
+Belongs here: the shape of a row. Never: rows; they are in `table`, `traffic_table` and `telemetry_table`.
 """
 
 from functools import reduce

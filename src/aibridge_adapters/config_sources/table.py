@@ -7,6 +7,7 @@ documentation all come from it. Never: providers (`provider_types`) or names wit
 from aibridge_adapters.config_sources import kinds, mcp_kinds
 from aibridge_adapters.config_sources.setting import Setting
 from aibridge_adapters.config_sources.telemetry_table import TELEMETRY
+from aibridge_adapters.config_sources.traffic_table import TRAFFIC
 
 SETTINGS = (
     Setting(
@@ -254,6 +255,7 @@ SETTINGS = (
         kind=kinds.FILE,
         meaning="Certificate authorities (PEM) to trust towards providers, instead of the system's.",
     ),
+    *TRAFFIC,
     *TELEMETRY,
 )
 
