@@ -25,6 +25,7 @@ from aibridge_adapters.compose_recording import (
 )
 from aibridge_adapters.compose_tracing import traces
 from aibridge_adapters.config import Settings, default_database_url
+from aibridge_adapters.guards import Announcer, breakers_of, gate_of, retries_of
 from aibridge_adapters.housekeeping import Chore, heartbeat, lease_keeper, once
 from aibridge_adapters.http.app import AsgiApp, GatewayApp
 from aibridge_adapters.http.rest import REST_ROOTS, ProviderInfo, rest_app
@@ -39,6 +40,7 @@ from aibridge_adapters.retention import Tally
 from aibridge_adapters.storage import Limits, Storage, open_storage
 from aibridge_adapters.telemetry.logs import ServiceLog
 from aibridge_adapters.upstream.httpx_upstream import HttpxUpstream
+from aibridge_core.breaker import Breakers
 from aibridge_core.bridge import Bridge
 from aibridge_core.hidden_turns import HiddenTurns
 from aibridge_core.observing import Observer, observers
@@ -102,9 +104,13 @@ async def gateway(
     """
     clock = clock or SystemClock()
     policy = RetentionPolicy(interceptions=settings.retention, contents=settings.prompt_retention)
-    providers = [provider(name=p.name, type=p.type, base_url=p.base_url, keys=p.keys) for p in settings.providers]
+    tell = Announcer()
+    providers = [
+        provider(name=p.name, type=p.type, base_url=p.base_url, keys=p.keys, tell=tell) for p in settings.providers
+    ]
     router = Router(providers)
     metrics = metering(settings, clock, router, registry)
+    tell.listeners.extend(metrics.guard_listeners)
     async with AsyncExitStack() as stack:
         traced = await stack.enter_async_context(traces(settings, tracer_provider))
         folder = spool_folder(settings, clock, own_storage=storage is not None)
@@ -149,6 +155,7 @@ async def gateway(
             upstream=upstream,
             tools=tools,
             clock=clock,
+            breakers=breakers_of(settings, tell),
             observer=observers(
                 [
                     *traced.observers,
@@ -240,6 +247,7 @@ def _app(
     upstream: Upstream,
     tools: ToolServers,
     clock: Clock,
+    breakers: Breakers,
     observer: Observer,
     recorder: Callable[[Recorder], Recorder],
 ) -> GatewayApp:
@@ -254,6 +262,8 @@ def _app(
         tools=tools,
         max_turns=settings.tools.max_turns,
         observer=observer,
+        retries=retries_of(settings),
+        breakers=breakers,
         hidden=HiddenTurns(now=clock.monotonic, max_bytes=settings.tools.history_size, ttl=settings.tools.history_ttl),
     )
     rest = rest_app(
@@ -266,13 +276,16 @@ def _app(
     return GatewayApp(
         router=router,
         bridge=bridge,
-        passthrough=Passthrough(upstream=upstream, codings=codings, clock=clock, observer=observer),
+        passthrough=Passthrough(
+            upstream=upstream, codings=codings, clock=clock, observer=observer, retries=retries_of(settings)
+        ),
         authenticator=authenticator,
         rest=rest,
         rest_roots=frozenset(REST_ROOTS),
         clock=clock,
         new_id=new_id,
         ready=readiness(storage, recording, settings.recording.timeout),
+        gate=gate_of(settings),
         observer=observer,
         allow_byok=settings.allow_byok,
         max_body=settings.max_body,

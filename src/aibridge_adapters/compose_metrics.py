@@ -23,6 +23,7 @@ from aibridge_adapters.telemetry.metrics import (
     Bounds,
     CommitMeters,
     Exposition,
+    GuardMeters,
     LoopLag,
     McpMeters,
     Meters,
@@ -54,6 +55,8 @@ class PrometheusMetering(Metering):
         shows_users = settings.prometheus.users
         self.observers = (MetricsObserver(meters, clock=clock, find=router.find, shows_users=shows_users),)
         self.mcp_listeners = (self._tell_mcp,)
+        self.guard_listeners = (GuardMeters(meters).tell,)
+        self._clock = clock
         self.page = Exposition(host or self._own)
 
     def attach(self, sources: Sources) -> None:
@@ -65,6 +68,7 @@ class PrometheusMetering(Metering):
                 {
                     **_of_build(),
                     **_of_providers(sources),
+                    **_of_keys(sources, self._clock),
                     **_of_writing(writing),
                     **_of_recording(sources.recording),
                     **_of_authenticator(sources.authenticator),
@@ -114,6 +118,17 @@ def _of_build() -> Mapping[str, Reading]:
 def _of_providers(sources: Sources) -> Mapping[str, Reading]:
     shown = [((each.name, each.type, "enabled"), 1) for each in sources.providers]
     return {"provider_info": lambda: shown}
+
+
+def _of_keys(sources: Sources, clock: Clock) -> Mapping[str, Reading]:
+    """Asked of the pools when somebody looks: a rest is over without an event."""
+
+    def states() -> list[tuple[tuple[str, ...], float]]:
+        pools = [each.pool for each in sources.providers if each.pool]
+        now = clock.monotonic()
+        return [((pool.provider, state.value), n) for pool in pools for state, n in pool.states(now).items()]
+
+    return {"key_pool_state": states}
 
 
 def _writing(storage: Storage) -> Writing:

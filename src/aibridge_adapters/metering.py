@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from aibridge_adapters.config import Settings
+from aibridge_adapters.guards import Listener as GuardListener
 from aibridge_adapters.http.app import AsgiApp
 from aibridge_adapters.mcp.events import Listener
 from aibridge_adapters.recording import Recording
@@ -40,6 +41,7 @@ class Metering:
 
     observers: Sequence[Observer] = ()
     mcp_listeners: Sequence[Listener] = ()
+    guard_listeners: Sequence[GuardListener] = ()
     page: AsgiApp | None = None
     """What Prometheus reads."""
 

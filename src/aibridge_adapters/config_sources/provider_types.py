@@ -109,7 +109,8 @@ FIELDS = {
         ProviderField(
             name="keys",
             kind=None,
-            meaning=f"Up to {MOST_KEYS} keys: comma-separated, in the file an array. A key that is refused or at its limit rests, and another is used.",
+            meaning=f"Up to {MOST_KEYS} keys: comma-separated, in the file an array. One that is refused or at its "
+            "limit rests, and another is used.",
         ),
         ProviderField(name="key_file", kind=None, meaning="A file that holds the central key."),
     )

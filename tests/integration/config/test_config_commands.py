@@ -47,7 +47,7 @@ def start(**flags: object) -> None:
 def test_show_lists_every_setting_with_its_origin(tmp_path):
     """Text: key, value, origin; the secret masked; warnings on standard error."""
     (tmp_path / "aibridge.toml").write_text('log_level = "debug"')
-    environ = {"AIBRIDGE_OPENAI_KEY": KEY, "AIBRIDGE_MAX_BODY": "1048576", "AIBRIDGE_MAX_RPS": "5"}
+    environ = {"AIBRIDGE_OPENAI_KEY": KEY, "AIBRIDGE_MAX_BODY": "1048576", "AIBRIDGE_PROXY_ENABLED": "5"}
     code, out, err = run("show", **environ)
     rows = {line.split()[0]: re.split(r" {2,}", line)[1:] for line in out.splitlines() if line}
     assert code == 0
@@ -58,7 +58,7 @@ def test_show_lists_every_setting_with_its_origin(tmp_path):
     assert rows["providers.openai.keys"] == ["sk-0...ghij", "AIBRIDGE_OPENAI_KEY"]
     assert out.endswith("file: aibridge.toml\n")
     assert KEY not in out + err
-    assert err.startswith("warning: AIBRIDGE_MAX_RPS is known")
+    assert err.startswith("warning: AIBRIDGE_PROXY_ENABLED is known")
 
 
 def test_show_as_json():
@@ -95,7 +95,7 @@ def test_show_as_toml_is_a_file_that_gives_the_same_settings(tmp_path):
 
 def test_check_says_that_it_would_start():
     """One line on standard output; warnings and notes on standard error; exit code 0."""
-    code, out, err = run("check", AIBRIDGE_MAX_RPS="5", AIBRIDGE_ADDRESS="x")
+    code, out, err = run("check", AIBRIDGE_PROXY_ENABLED="5", AIBRIDGE_ADDRESS="x")
     assert (code, out) == (0, "ok, 2 warnings; file: none; providers: anthropic, openai\n")
     assert err.count("warning: ") == 2
     assert "note: no provider is configured" in err
@@ -113,7 +113,7 @@ def test_check_says_why_it_would_not_start():
 
 def test_check_is_strict_when_asked():
     """An unknown name is then a problem; a known one without effect still is not."""
-    assert run("check", "--strict-config", AIBRIDGE_MAX_RPS="5")[0] == 0
+    assert run("check", "--strict-config", AIBRIDGE_PROXY_ENABLED="5")[0] == 0
     code, _, err = run("check", "--strict-config", AIBRIDGE_HTTP_ADRESS="x")
     assert code == 1
     assert "did you mean AIBRIDGE_HTTP_ADDRESS?" in err

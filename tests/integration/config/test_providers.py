@@ -60,7 +60,6 @@ def test_keys_in_the_file_may_be_a_list(load):
     """TOML has arrays, so commas are not needed."""
     loaded = load(toml=f'[[providers]]\ntype = "openai"\nkeys = ["{KEY}", "{OTHER}"]')
     assert loaded.settings.providers[0].keys == (KEY, OTHER)
-    assert "2 keys; more than the first have no effect" in loaded.warnings[0]
 
 
 def test_a_key_comes_from_a_file(load, tmp_path):

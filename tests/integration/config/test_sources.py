@@ -63,6 +63,16 @@ EXAMPLES = {
     "prometheus.enable": ("true", True),
     "prometheus.address": ("127.0.0.1:9464", "127.0.0.1:9464"),
     "prometheus.users": ("false", False),
+    "limits.max_rps": ("50", 50),
+    "limits.max_concurrent": ("200", 200),
+    "limits.max_rps_per_user": ("5", 5),
+    "limits.max_concurrent_per_user": ("20", 20),
+    "upstream_retries": ("4", 4),
+    "circuit_breaker.enabled": ("true", True),
+    "circuit_breaker.failure_threshold": ("7", 7),
+    "circuit_breaker.interval": ("1m", 60.0),
+    "circuit_breaker.timeout": ("45s", 45.0),
+    "circuit_breaker.max_requests": ("2", 2),
     "prometheus.max_values": ("50", 50),
 }
 FILES = [setting for setting in SETTINGS if setting.kind is kinds.FILE]
@@ -334,8 +344,7 @@ def test_variables_of_others_are_nobodys_business(load, environ):
 
 
 DORMANT = [
-    "MAX_RPS", "RATE_LIMIT", "MAX_CONCURRENT", "MAX_CONCURRENCY",
-    "SEND_ACTOR_HEADERS", "CIRCUIT_BREAKER_ENABLED", "CIRCUIT_BREAKER_INTERVAL",
+    "SEND_ACTOR_HEADERS",
     "INJECT_CODER_MCP_TOOLS", "DUMP_DIR", "PROXY_ENABLED",
 ]  # fmt: skip
 
@@ -353,9 +362,9 @@ def test_a_known_name_without_effect_warns_and_starts(load, name, prefix):
 
 def test_dormant_names_in_the_file_warn_too(load):
     """File keys are the same names in lower case."""
-    loaded = load({}, "max_rps = 5\ninject_coder_mcp_tools = true\n", strict=True)
+    loaded = load({}, "proxy_enabled = true\ninject_coder_mcp_tools = true\n", strict=True)
     assert [warning.partition(" is known")[0].rpartition(" ")[2] for warning in loaded.warnings] == [
-        "max_rps", "inject_coder_mcp_tools",
+        "proxy_enabled", "inject_coder_mcp_tools",
     ]  # fmt: skip
 
 

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 from aibridge_adapters.telemetry.metrics.catalogue import Kind, Metric
 from aibridge_adapters.telemetry.metrics.gateway_table import GATEWAY
+from aibridge_adapters.telemetry.metrics.guards_table import GUARDS
 from aibridge_adapters.telemetry.metrics.traffic_table import TRAFFIC
 
-METRICS = (*TRAFFIC, *GATEWAY)
+METRICS = (*TRAFFIC, *GUARDS, *GATEWAY)
 """In the order in which they are documented."""
 
 _BY_NAME: Mapping[str, Metric] = {metric.name: metric for metric in METRICS}
