@@ -13,22 +13,18 @@ import anyio
 from attrs import asdict, frozen
 
 from aibridge_adapters.clock import SystemClock, new_id
-from aibridge_adapters.codings import Codings
+from aibridge_adapters.compose_app import app_of
 from aibridge_adapters.compose_mcp import grace, tool_servers
 from aibridge_adapters.compose_recording import (
-    network_log_of,
     purging,
-    readiness,
-    recorder_for_requests,
     recording_of,
     spool_folder,
 )
 from aibridge_adapters.compose_tracing import traces
 from aibridge_adapters.config import Settings, default_database_url
-from aibridge_adapters.guards import Announcer, breakers_of, gate_of, retries_of
+from aibridge_adapters.guards import Announcer, breakers_of
 from aibridge_adapters.housekeeping import Chore, heartbeat, lease_keeper, once
 from aibridge_adapters.http.app import AsgiApp, GatewayApp
-from aibridge_adapters.http.rest import REST_ROOTS, ProviderInfo, rest_app
 from aibridge_adapters.http.server import serve, serving, stop_on_signal
 from aibridge_adapters.identity.authenticator import StoredAuthenticator
 from aibridge_adapters.identity.bootstrap import ensure_bootstrap_admin
@@ -40,13 +36,8 @@ from aibridge_adapters.retention import Tally
 from aibridge_adapters.storage import Limits, Storage, open_storage
 from aibridge_adapters.telemetry.logs import ServiceLog
 from aibridge_adapters.upstream.httpx_upstream import HttpxUpstream
-from aibridge_core.breaker import Breakers
-from aibridge_core.bridge import Bridge
-from aibridge_core.hidden_turns import HiddenTurns
 from aibridge_core.observing import Observer, observers
-from aibridge_core.passthrough import Passthrough
 from aibridge_core.ports import Authenticator, Clock, Recorder, ToolServers, Upstream
-from aibridge_core.providers.api import Provider
 from aibridge_core.providers.registry import provider
 from aibridge_core.retention import RetentionPolicy
 from aibridge_core.routing import Router
@@ -144,7 +135,7 @@ async def gateway(
             )
             authenticator = stored
             chores.append(stored.flush)
-        app = _app(
+        app = app_of(
             settings,
             router=router,
             providers=providers,
@@ -233,64 +224,6 @@ async def _showing(settings: Settings, running: Gateway) -> AsyncIterator[None]:
 async def _drain(app: GatewayApp, stop: anyio.Event) -> None:
     await stop.wait()
     app.drain()
-
-
-def _app(
-    settings: Settings,
-    *,
-    router: Router,
-    providers: Sequence[Provider],
-    authenticator: Authenticator,
-    recording: Recording,
-    storage: Storage,
-    users: Users,
-    upstream: Upstream,
-    tools: ToolServers,
-    clock: Clock,
-    breakers: Breakers,
-    observer: Observer,
-    recorder: Callable[[Recorder], Recorder],
-) -> GatewayApp:
-    codings = Codings()
-    bridge = Bridge(
-        upstream=upstream,
-        recorder=recorder(recorder_for_requests(settings, recording.recorder, clock)),
-        codings=codings,
-        clock=clock,
-        new_id=new_id,
-        max_body=settings.max_body,
-        tools=tools,
-        max_turns=settings.tools.max_turns,
-        observer=observer,
-        retries=retries_of(settings),
-        breakers=breakers,
-        hidden=HiddenTurns(now=clock.monotonic, max_bytes=settings.tools.history_size, ttl=settings.tools.history_ttl),
-    )
-    rest = rest_app(
-        store=storage.store,
-        directory=users,
-        authenticator=authenticator,
-        providers=[ProviderInfo(name=each.name, type=each.type) for each in providers],
-        network_log=network_log_of(settings, storage, clock),
-    )
-    return GatewayApp(
-        router=router,
-        bridge=bridge,
-        passthrough=Passthrough(
-            upstream=upstream, codings=codings, clock=clock, observer=observer, retries=retries_of(settings)
-        ),
-        authenticator=authenticator,
-        rest=rest,
-        rest_roots=frozenset(REST_ROOTS),
-        clock=clock,
-        new_id=new_id,
-        ready=readiness(storage, recording, settings.recording.timeout),
-        gate=gate_of(settings),
-        observer=observer,
-        allow_byok=settings.allow_byok,
-        max_body=settings.max_body,
-        keep_alive_interval=settings.keep_alive_interval,
-    )
 
 
 @asynccontextmanager

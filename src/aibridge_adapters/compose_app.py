@@ -1,0 +1,88 @@
+"""Part of the composition root: the ASGI application, once everything that it stands on is there.
+
+Belongs here: the use cases and what they are made of. Never: opening or closing anything.
+"""
+
+from collections.abc import Callable, Sequence
+
+from aibridge_adapters.clock import new_id
+from aibridge_adapters.codings import Codings
+from aibridge_adapters.compose_recording import (
+    network_log_of,
+    readiness,
+    recorder_for_requests,
+)
+from aibridge_adapters.config import Settings
+from aibridge_adapters.guards import gate_of, retries_of
+from aibridge_adapters.http.app import GatewayApp
+from aibridge_adapters.http.rest import REST_ROOTS, ProviderInfo, rest_app
+from aibridge_adapters.identity.users import Users
+from aibridge_adapters.recording import Recording
+from aibridge_adapters.storage import Storage
+from aibridge_core.breaker import Breakers
+from aibridge_core.bridge import Bridge
+from aibridge_core.hidden_turns import HiddenTurns
+from aibridge_core.observing import Observer
+from aibridge_core.passthrough import Passthrough
+from aibridge_core.ports import Authenticator, Clock, Recorder, ToolServers, Upstream
+from aibridge_core.providers.api import Provider
+from aibridge_core.routing import Router
+
+
+def app_of(
+    settings: Settings,
+    *,
+    router: Router,
+    providers: Sequence[Provider],
+    authenticator: Authenticator,
+    recording: Recording,
+    storage: Storage,
+    users: Users,
+    upstream: Upstream,
+    tools: ToolServers,
+    clock: Clock,
+    breakers: Breakers,
+    observer: Observer,
+    recorder: Callable[[Recorder], Recorder],
+) -> GatewayApp:
+    """The application for these parts."""
+    codings = Codings()
+    bridge = Bridge(
+        upstream=upstream,
+        recorder=recorder(recorder_for_requests(settings, recording.recorder, clock)),
+        codings=codings,
+        clock=clock,
+        new_id=new_id,
+        max_body=settings.max_body,
+        tools=tools,
+        max_turns=settings.tools.max_turns,
+        observer=observer,
+        retries=retries_of(settings),
+        breakers=breakers,
+        hidden=HiddenTurns(now=clock.monotonic, max_bytes=settings.tools.history_size, ttl=settings.tools.history_ttl),
+    )
+    rest = rest_app(
+        store=storage.store,
+        directory=users,
+        authenticator=authenticator,
+        providers=[ProviderInfo(name=each.name, type=each.type) for each in providers],
+        network_log=network_log_of(settings, storage, clock),
+    )
+    return GatewayApp(
+        router=router,
+        bridge=bridge,
+        passthrough=Passthrough(
+            upstream=upstream, codings=codings, clock=clock, observer=observer, retries=retries_of(settings)
+        ),
+        authenticator=authenticator,
+        rest=rest,
+        rest_roots=frozenset(REST_ROOTS),
+        clock=clock,
+        new_id=new_id,
+        ready=readiness(storage, recording, settings.recording.timeout),
+        gate=gate_of(settings),
+        observer=observer,
+        allow_byok=settings.allow_byok,
+        max_body=settings.max_body,
+        keep_alive_interval=settings.keep_alive_interval,
+    )
