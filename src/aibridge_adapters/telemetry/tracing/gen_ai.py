@@ -5,6 +5,7 @@ Belongs here: attributes made of frozen values. Never: spans.
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,19 +17,26 @@ Attributes = dict[str, Any]
 
 def asked(start: InterceptionStart, url: str) -> Attributes:
     """Of a request to a model at this URL."""
-    parts = urlsplit(url)
+    host, port = _address(url)
     attributes: Attributes = {
         names.OPERATION: names.CHAT,
         names.GEN_AI_PROVIDER: names.PROVIDER_NAMES.get(start.provider, start.provider),
         names.REQUEST_MODEL: start.model,
         names.REQUEST_STREAM: start.streaming,
-        names.SERVER_ADDRESS: parts.hostname or "",
-        names.SERVER_PORT: parts.port or (80 if parts.scheme == "http" else 443),
+        names.SERVER_ADDRESS: host,
+        names.SERVER_PORT: port,
         names.HTTP_METHOD: "POST",
     }
     if start.client_session_id:
         attributes[names.CONVERSATION] = start.client_session_id
     return attributes
+
+
+@lru_cache(maxsize=100)
+def _address(url: str) -> tuple[str, int]:
+    """Host and port; there are few URLs of providers."""
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443)
 
 
 def used(usage: TokenUsage) -> Attributes:
@@ -45,8 +53,6 @@ def used(usage: TokenUsage) -> Attributes:
             attributes[names.REASONING_TOKENS] = usage.extra[kind]
     texts = {names.RESPONSE_ID: usage.response_id, names.RESPONSE_MODEL: usage.model}
     attributes.update({name: text for name, text in texts.items() if text})
-    if reasons := usage.metadata.get("finish_reasons"):
-        attributes[names.FINISH_REASONS] = tuple(reasons)
     return attributes
 
 

@@ -41,16 +41,16 @@ class TracingObserver:
 
     def bridged(self, match: Match, request: ClientRequest, actor: Actor) -> Watch:
         """Spans of an interception."""
-        _name_route(match, request)
         if _unsampled():
             return QuietWatch() if self._setup.to_providers else UNWATCHED
+        _name_route(match, request)
         return BridgedWatch(self._setup, path=request.path[:LONGEST], actor=actor, dialect=match.dialect.name)
 
     def passthrough(self, match: Match, request: ClientRequest, actor: Actor) -> Watch:
         """One span."""
-        _name_route(match, request)
         if _unsampled():
             return QuietWatch() if self._setup.to_providers else UNWATCHED
+        _name_route(match, request)
         setup = self._setup
         return PassthroughWatch(setup.tracer, request, match.path, actor, propagates=setup.to_providers)
 
