@@ -10,6 +10,7 @@ import attrs
 import pytest
 
 from aibridge_core.actors import CredentialKind
+from aibridge_core.boundaries import FirewallPlace
 from aibridge_core.errors import RecordingFailed
 from aibridge_core.records import (
     ErrorType,
@@ -43,6 +44,7 @@ class RecordingContract(ContractBase):
             credential_kind=CredentialKind.BYOK,
             streaming=False,
             metadata={"list": [1, 2.5, None, True], "nested": {"a": {"b": "c"}}, "big": 2**53 + 1},
+            firewall=FirewallPlace(session_id="f17e0000-0000-4000-8000-000000000001", sequence_number=2**63 - 1),
         )
         records = tuple(samples.record(start, fact) for fact in FACTS)
         ended = samples.ended(start, Status.FAILED, error_type=ErrorType.OVERLOADED, error_message="try later")
