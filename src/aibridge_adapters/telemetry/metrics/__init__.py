@@ -12,9 +12,10 @@
     exposition      the page that Prometheus reads, an ASGI application
 
 To add a metric: write its row in one of the tables. If it is counted as things happen, ask `Meters` for it by name
-where they happen: `meters.counter("prompts_total")("openai", "gpt-5", "u-1", "Codex").inc()`. If the number is
-kept elsewhere anyway, give `Readings` a function that reads it, in `aibridge_adapters.compose_metrics`. Then
-`make docs` writes its line in docs/reference/metrics.md; a test says so until that is done.
+where they happen: `meters.counter("key_pool_exhaustions_total")("openai", "rate_limited").inc()`. If the number is
+kept elsewhere anyway, give `Readings` a function that reads it, in `aibridge_adapters.compose_metrics`. A label whose
+values aren't the operator's own gets a bound in `Bounds`. Then write the page again, a test says so until that is done:
+`python -m aibridge_adapters.telemetry.metrics.reference docs/reference/metrics.md`.
 
 Belongs here: metrics. Never: deciding anything by them.
 """
