@@ -35,6 +35,9 @@ AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 MOUNTS = ("/api/v2/aibridge", "/api/v2/ai-gateway")
 """Prefixes below which both AI routes and the REST API stand; AI routes stand at the top as well."""
 
+HEALTH = ("/healthz", "/readyz")
+"""The only paths that answer without a token."""
+
 _log = logging.getLogger("aibridge.http")
 
 
@@ -71,7 +74,7 @@ class GatewayApp:
         path = _path(scope)
         if scope["type"] == "websocket":
             await self._refuse_upgrade(path, receive, send)
-        elif path in ("/healthz", "/readyz"):
+        elif path in HEALTH:
             await self._health(path, send)
         else:
             mount = next((mount for mount in MOUNTS if path.startswith(mount + "/")), "")

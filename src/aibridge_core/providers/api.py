@@ -142,5 +142,8 @@ def _climbs(path: str) -> bool:
     """Whether a path could leave its subtree once the provider resolves dot segments, however they are spelt."""
     if not any(mark in path for mark in ".%\\"):
         return False
-    plain = path.lower().replace("%2e", ".").replace("%2f", "/").replace("%5c", "/").replace("\\", "/")
+    plain = path.lower()
+    while "%25" in plain:  # a chain of servers may decode more than once
+        plain = plain.replace("%25", "%")
+    plain = plain.replace("%2e", ".").replace("%2f", "/").replace("%5c", "/").replace("\\", "/")
     return any(segment in (".", "..") for segment in plain.split("/"))
