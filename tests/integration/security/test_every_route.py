@@ -124,9 +124,10 @@ async def test_rest_routes_open_to_the_roles_they_are_for(tmp_path: Path, mount:
 @pytest.mark.parametrize(
     "path",
     [
-        "/", "//", "/nowhere", "/admin", "/metrics", "/docs", "/debug", "/healthz/", "/healthz/x", "/readyz%2f", "/%68ealthz",
-        "/api", "/api/v2", "/api/v2/aibridge", "/api/v2/aibridge/", "/api/v2/aibridge/nowhere",
-        "/api/v2/aibridge/healthz", "/api/v2/aibridge/%6dodels", "/api/v2/aibridge//models", "/api/v2/aibridge/admin/x",
+        "/", "//", "/nowhere", "/admin", "/metrics", "/docs", "/debug", "/healthz/", "/healthz/x", "/readyz%2f",
+        "/%68ealthz", "/api", "/api/v2", "/api/v2/aibridge", "/api/v2/aibridge/", "/api/v2/aibridge/nowhere",
+        "/api/v2/aibridge/healthz", "/api/v2/aibridge/%6dodels", "/api/v2/aibridge//models",
+        "/api/v2/aibridge/admin/x",
         "/anthropic", "/anthropic/", "/anthropic/nowhere", "/anthropic/healthz", "/anthropic/../healthz",
     ],
 )  # fmt: skip

@@ -15,9 +15,9 @@ BODY = {"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": 
 
 FIELDS = ("base_url", "api_base", "baseURL", "api_url", "endpoint", "host", "url", "proxy", "custom_host", "provider")
 HEADERS = (
-    "X-Forwarded-Host", "X-Forwarded-Server", "X-Host", "X-Original-Host", "X-Original-URL", "X-Rewrite-URL", "Forwarded",
-    "X-Base-Url", "X-Upstream", "X-Target-Url", "Helicone-Target-Url", "x-portkey-custom-host", "Proxy", "Base-Url",
-    "X-HTTP-Method-Override", "Location", "Referer", "Origin",
+    "X-Forwarded-Host", "X-Forwarded-Server", "X-Host", "X-Original-Host", "X-Original-URL", "X-Rewrite-URL",
+    "Forwarded", "X-Base-Url", "X-Upstream", "X-Target-Url", "Helicone-Target-Url", "x-portkey-custom-host", "Proxy",
+    "Base-Url", "X-HTTP-Method-Override", "Location", "Referer", "Origin",
 )  # fmt: skip
 
 TARGETS = (
