@@ -1,36 +1,38 @@
 """Bench of a purge: what it costs the requests that are recorded meanwhile.
 
-    python bench/retention.py --interceptions 100000 --purge 50000
+    python bench/retention.py --interceptions 2000000 --purge 1000000 --seconds 3600 --postgres
+    python bench/retention.py --interceptions 20000 --purge 10000 --piece 2         a quick look, on SQLite
 
 Fills a database with a history of interceptions and records new ones at a steady rate: for some seconds alone, for some
 beside a purge that removes the oldest, and so on in turns. Prints how long the start of an interception took, which is
 what a request waits for, and the end, which is what the last piece of an answer waits for. A file is made in a
-temporary folder, unless `--database-url` names another database; that one is filled if it is empty.
+temporary folder; `--postgres` starts a server instead, and `--database-url` names one: it is filled if it is empty.
 """
 
 import argparse
 import asyncio
+import os
 import random
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 import anyio
+import storage_postgres
 from attrs import Factory, define
 from rich.console import Console
 from rich.table import Table
-from storage_history import DAYS, a_sample, build, history, records_of
+from storage import machine
+from storage_history import DAYS, a_sample, build, records_of
 
 from aibridge_adapters.clock import SystemClock
 from aibridge_adapters.retention import Purge
 from aibridge_adapters.storage import Storage, open_storage
-from aibridge_core.records import InterceptionEnded, InterceptionFilter
+from aibridge_core.records import InterceptionEnded
 from aibridge_core.retention import Outcome, RetentionPolicy, RunReport
-
-AT_ONCE = 200
-"""Writers that fill a database over its own recorder."""
 
 
 @define
@@ -105,22 +107,6 @@ class Purging:
         return sum(report.seconds for report in self.reports)
 
 
-async def fill(storage: Storage, count: int) -> None:
-    """Over the storage's own recorder, for databases that have no faster way here."""
-    samples = history(count)
-
-    async def writer() -> None:
-        for sample in samples:
-            await storage.recorder.begin(sample.start)
-            await storage.recorder.record(records_of(sample))
-            at = sample.start.started_at
-            await storage.recorder.end(InterceptionEnded(id=sample.start.id, ended_at=at, status=sample.status))
-
-    async with anyio.create_task_group() as tasks:
-        for _ in range(AT_ONCE):
-            tasks.start_soon(writer)
-
-
 def percentile(times: list[float], part: float) -> float:
     """E.g. 0.99."""
     return sorted(times)[min(len(times) - 1, int(len(times) * part))]
@@ -133,15 +119,10 @@ def row(name: str, times: list[float]) -> tuple[str, ...]:
 
 
 async def measure(url: str, arguments: argparse.Namespace, console: Console) -> None:
-    """Fill, measure twice, print."""
+    """Measure with and without, in turns; print."""
     period = DAYS * 86_400.0 * (1 - arguments.purge / arguments.interceptions)
     policy = RetentionPolicy(interceptions=0.0 if arguments.contents else period, contents=arguments.contents * period)
     async with open_storage(url, clock=SystemClock(), owner="bench") as storage:
-        found = await storage.store.count(InterceptionFilter())
-        if not found:
-            begin = time.perf_counter()
-            await fill(storage, arguments.interceptions)
-            console.print(f"filled with {arguments.interceptions:,} in {time.perf_counter() - begin:.0f} s")
         assert storage.retention is not None
         purging = Purging(Purge(storage.retention, storage.store, SystemClock()), policy, arguments.piece)
         without, beside = Load(storage, arguments.rate), Load(storage, arguments.rate)
@@ -169,16 +150,22 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=200.0, help="requests a second")
     parser.add_argument("--seconds", type=float, default=120.0, help="of measuring, at most")
     parser.add_argument("--piece", type=float, default=10.0, help="seconds alone, then beside the purge, in turns")
-    parser.add_argument("--database-url", help="an empty database to use instead of a temporary file")
+    parser.add_argument("--postgres", action="store_true", help="start a PostgreSQL for this run")
+    parser.add_argument("--database-url", help="PostgreSQL database to use, and to keep; filled if it is empty")
     arguments = parser.parse_args()
     console = Console(width=120)
-    with tempfile.TemporaryDirectory(prefix="aibridge-bench-") as folder:
-        file = Path(folder) / "bench.db"
-        if not arguments.database_url:
-            begin = time.perf_counter()
+    console.print(machine())
+    with ExitStack() as stack:
+        url = arguments.database_url or (stack.enter_context(storage_postgres.server()) if arguments.postgres else "")
+        file = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="aibridge-bench-"))) / "bench.db"
+        begin = time.perf_counter()
+        if not url:
             build(file, arguments.interceptions)
-            console.print(f"built {arguments.interceptions:,} in {time.perf_counter() - begin:.0f} s")
-        asyncio.run(measure(arguments.database_url or f"sqlite:///{file}", arguments, console))
+        elif storage_postgres.is_empty(url):
+            storage_postgres.build(url, arguments.interceptions)
+        console.print(f"{arguments.interceptions:,} interceptions are there after {time.perf_counter() - begin:.0f} s")
+        asyncio.run(measure(url or f"sqlite:///{file}", arguments, console))
+    console.print(f"load average at the end: {os.getloadavg()[0]:.1f}")
 
 
 if __name__ == "__main__":

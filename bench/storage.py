@@ -1,50 +1,47 @@
-"""How fast the trail is written and read: `python bench/storage.py --interceptions 1000000`.
+"""How fast the trail is written and read, on SQLite and on PostgreSQL.
 
-Builds a database of that many interceptions with their records (rows written straight into the adapter's own schema),
-then prints what pages, counts and names cost, in milliseconds, and what recording costs. The file is made in a
-temporary
-folder and removed at the end, unless `--database` names one. `--database-url postgresql://...` measures a PostgreSQL
-database instead, which is filled if it is empty; for it, the server's own account of its time is printed, too.
+    python bench/storage.py --interceptions 1000000              SQLite, in a temporary file
+    python bench/storage.py --interceptions 1000000 --postgres   PostgreSQL, a server of its own, with fsync
+
+Builds a database of that many interceptions with their records, written straight into the adapter's own schema. Then
+prints what pages of 100 and counts cost with every filter, and what recording costs with 1, 50 and 500 requests at
+once. For PostgreSQL it also prints the server's own account of its time. `--database FILE` and `--database-url URL`
+use a database that is there, and keep it; `--interceptions 5000 --runs 3 --requests 2000 --rounds 1` is a quick look.
 """
 
 import argparse
 import asyncio
-import random
+import os
+import platform
+import sqlite3
 import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from attrs import evolve, frozen
+import storage_postgres
+import storage_recording
+from attrs import evolve
 from rich.console import Console
 from rich.table import Table
-from storage_history import a_sample, build, person, records_of
+from storage_history import build, person
 
 from aibridge_adapters.clock import SystemClock
 from aibridge_adapters.storage import Storage, open_storage
-from aibridge_core.records import InterceptionEnded, InterceptionFilter, Page, Status
+from aibridge_core.records import InterceptionFilter, Page, Status
 
 
-@frozen
-class Timing:
-    """Milliseconds of several runs."""
-
-    name: str
-    runs: list[float]
-    found: int
-
-
-async def timed(name: str, runs: int, action: Callable[[], Awaitable[int]]) -> Timing:
-    """Run an action several times."""
-    times, found = [], 0
+async def timed(runs: int, action: Callable[[], Awaitable[object]]) -> float:
+    """Run an action several times; the median of its milliseconds."""
+    times = []
     for _ in range(runs):
         begin = time.perf_counter()
-        found = await action()
+        await action()
         times.append((time.perf_counter() - begin) * 1000)
-    return Timing(name, times, found)
+    return statistics.median(times)
 
 
 def filters(now: datetime) -> dict[str, InterceptionFilter]:
@@ -75,140 +72,85 @@ def filters(now: datetime) -> dict[str, InterceptionFilter]:
     }
 
 
-async def read(storage: Storage, runs: int) -> list[Timing]:
-    """A page of 100 and its count for every filter, deep pages, and names."""
+async def read(storage: Storage, runs: int) -> Table:
+    """Pages of 100 with their records, counts and names: milliseconds as a caller waits, the median of the runs."""
     store = storage.store
-    timings = []
-
-    async def page_and_count(where: InterceptionFilter, page: Page) -> int:
-        await store.list(where, page)
-        return await store.count(where)
-
+    table = Table("waiting, ms", "matches", "page", "page at half", "page after half", "count")
     for name, where in filters(SystemClock().now()).items():
-        timings.append(await timed(name, runs, partial(page_and_count, where, Page())))
-    everything = InterceptionFilter()
-    middle = await store.count(everything) // 2
-    deep = Page(offset=middle)
-    timings.append(await timed(f"everything, offset {middle}", runs, partial(page_and_count, everything, deep)))
-    failed = InterceptionFilter(status=Status.FAILED)
-    half_failed = Page(offset=await store.count(failed) // 2)
-    timings.append(
-        await timed(f"failed, offset {half_failed.offset}", runs, partial(page_and_count, failed, half_failed))
-    )
-    cursor = (await store.list(everything, evolve(deep, limit=1)))[0].start.id
-    timings.append(
-        await timed("everything, after_id", runs, partial(page_and_count, everything, Page(after_id=cursor)))
-    )
-
-    async def names(ask: Callable[..., Awaitable[object]], initiator_id: str | None) -> int:
-        return len(await ask(initiator_id=initiator_id, prefix="", page=Page()))  # type: ignore[arg-type]
-
+        matches = await store.count(where)
+        half = Page(offset=matches // 2)
+        cursor = await store.list(where, evolve(half, limit=1))
+        after = Page(after_id=cursor[0].start.id) if cursor else Page()
+        pages = [await timed(runs, partial(store.list, where, page)) for page in (Page(), half, after)]
+        counted = await timed(runs, partial(store.count, where))
+        table.add_row(name, f"{matches:,}", *(f"{value:.1f}" for value in (*pages, counted)))
     for name, ask in (("models", store.models), ("clients", store.clients)):
-        timings.append(await timed(name, runs, partial(names, ask, None)))
-        timings.append(await timed(f"{name} of the busiest", runs, partial(names, ask, person(0).id)))
-    return timings
+        took = await timed(runs, partial(ask, initiator_id=None, prefix="", page=Page()))
+        table.add_row(name, "", f"{took:.1f}", "", "", "")
+    return table
 
 
-async def record(storage: Storage, concurrent: int, seconds: float) -> tuple[list[float], float, float, int]:
-    """Let so many requests at once begin, record and end for some seconds.
-
-    Milliseconds of each `begin`, records a second, CPU microseconds a record (the making of the values included),
-    and interceptions; a start and an end count as a record each.
-    """
-    dice, clock = random.Random(2), SystemClock()
-    begins: list[float] = []
-    count = 0
-    until = time.perf_counter() + seconds
-
-    async def requests(session: int) -> None:
-        nonlocal count
-        while time.perf_counter() < until:
-            sample = a_sample(dice, clock.now(), session)
-            begin = time.perf_counter()
-            await storage.recorder.begin(sample.start)
-            begins.append((time.perf_counter() - begin) * 1000)
-            for each in records_of(sample):
-                await storage.recorder.record([each])
-            await storage.recorder.end(
-                InterceptionEnded(id=sample.start.id, ended_at=clock.now(), status=sample.status)
-            )
-            count += 2 + len(sample.facts)
-
-    wall, cpu = time.perf_counter(), time.process_time()
-    async with asyncio.TaskGroup() as tasks:
-        for number in range(concurrent):
-            tasks.create_task(requests(number))
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    return begins, count / wall, cpu / count * 1e6, len(begins)
-
-
-def cost_of_samples() -> float:
-    """CPU microseconds that making a record's value takes in this bench; no part of storage."""
-    dice, now, count = random.Random(2), SystemClock().now(), 0
-    begin = time.process_time()
-    for _ in range(5_000):
-        count += 2 + len(records_of(a_sample(dice, now, 1)))
-    return (time.process_time() - begin) / count * 1e6
-
-
-async def measure(url: str, runs: int, seconds: float, console: Console) -> None:
+async def measure(url: str, arguments: argparse.Namespace, console: Console) -> None:
     """Print both tables."""
     async with open_storage(url, clock=SystemClock(), owner="bench") as storage:
-        table = Table("list of 100 + count", "matches", "min ms", "median ms", "max ms")
-        for timing in await read(storage, runs):
-            spread = (min(timing.runs), statistics.median(timing.runs), max(timing.runs))
-            table.add_row(timing.name, f"{timing.found:,}", *(f"{value:.1f}" for value in spread))
-        console.print(table)
-        table = Table("recording, concurrent", "begin p50 ms", "p99 ms", "max ms", "records/s", "CPU us a record")
-        own = cost_of_samples()
+        if arguments.runs:
+            console.print(await read(storage, arguments.runs))
+        table = Table(*storage_recording.HEADINGS)
         for concurrent in (1, 50, 500):
-            begins, rate, cpu, _ = await record(storage, concurrent, seconds)
-            begins.sort()
-            p50, p99 = begins[len(begins) // 2], begins[int(len(begins) * 0.99)]
-            row = (f"{p50:.2f}", f"{p99:.2f}", f"{begins[-1]:.2f}", f"{rate:,.0f}", f"{cpu - own:.0f}")
-            table.add_row(str(concurrent), *row)
+            count = arguments.requests if concurrent > 1 else arguments.requests // 10
+            runs = [await storage_recording.record(storage, concurrent, count) for _ in range(arguments.rounds)]
+            table.add_row(*storage_recording.row(concurrent, runs))
         console.print(table)
 
 
 def main() -> None:
     """Build, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--interceptions", type=int, default=100_000)
-    parser.add_argument("--runs", type=int, default=11, help="runs of each query")
-    parser.add_argument("--seconds", type=float, default=5.0, help="of recording at each concurrency")
+    parser.add_argument("--interceptions", type=int, default=100_000, help="that are there already; 0 for none")
+    parser.add_argument("--runs", type=int, default=11, help="of each query; 0 to measure recording alone")
+    parser.add_argument("--requests", type=int, default=10_000, help="recorded in a round; one at a time, a tenth")
+    parser.add_argument("--rounds", type=int, default=3, help="of recording at each concurrency")
     parser.add_argument("--database", type=Path, help="SQLite file to use, and to keep; built if it is missing")
+    parser.add_argument("--postgres", action="store_true", help="start a PostgreSQL for this run")
     parser.add_argument("--database-url", help="PostgreSQL database to use, and to keep; filled if it is empty")
     arguments = parser.parse_args()
     console = Console(width=120)
-    if arguments.database_url:
-        main_postgres(arguments, console)
-        return
+    console.print(machine())
     with tempfile.TemporaryDirectory(prefix="aibridge-bench-") as folder:
-        file: Path = arguments.database or Path(folder) / "bench.db"
-        if not file.exists():
-            begin = time.perf_counter()
-            build(file, arguments.interceptions)
-            size = file.stat().st_size / 1e6
-            console.print(f"built {arguments.interceptions:,} in {time.perf_counter() - begin:.0f} s, {size:,.0f} MB")
-        asyncio.run(measure(f"sqlite:///{file}", arguments.runs, arguments.seconds, console))
+        if arguments.postgres:
+            with storage_postgres.server() as url:
+                main_postgres(url, arguments, console)
+        elif arguments.database_url:
+            main_postgres(arguments.database_url, arguments, console)
+        else:
+            main_sqlite(arguments.database or Path(folder) / "bench.db", arguments, console)
+    console.print(f"load average at the end: {os.getloadavg()[0]:.1f}")
 
 
-def main_postgres(arguments: argparse.Namespace, console: Console) -> None:
+def main_sqlite(file: Path, arguments: argparse.Namespace, console: Console) -> None:
+    """A file."""
+    if arguments.interceptions and not file.exists():
+        begin = time.perf_counter()
+        build(file, arguments.interceptions)
+        size = file.stat().st_size / 1e6
+        console.print(f"built {arguments.interceptions:,} in {time.perf_counter() - begin:.0f} s, {size:,.0f} MB")
+    asyncio.run(measure(f"sqlite:///{file}", arguments, console))
+
+
+def main_postgres(url: str, arguments: argparse.Namespace, console: Console) -> None:
     """The same for a PostgreSQL database, and where the server's time goes."""
-    import storage_postgres  # noqa: PLC0415 - needs the extra `postgres`
-
-    url = arguments.database_url
-    if storage_postgres.is_empty(url):
+    if storage_postgres.is_empty(url) and arguments.interceptions:
         begin = time.perf_counter()
         size = storage_postgres.build(url, arguments.interceptions)
         console.print(f"built {arguments.interceptions:,} in {time.perf_counter() - begin:.0f} s, {size:,.0f} MB")
-    table = Table("EXPLAIN totals, ms", "page", "page at half", "count")
-    for name, where in filters(SystemClock().now()).items():
-        page, counted = asyncio.run(storage_postgres.server_time(url, where, Page()))
-        deep, _ = asyncio.run(storage_postgres.server_time(url, where, Page(offset=half_of(url, where))))
-        table.add_row(name, f"{page:.1f}", f"{deep:.1f}", f"{counted:.1f}")
-    console.print(table)
-    asyncio.run(measure(url, arguments.runs, arguments.seconds, console))
+    if arguments.runs:
+        table = Table("EXPLAIN ANALYZE totals, ms", "page", "page at half", "count")
+        for name, where in filters(SystemClock().now()).items():
+            page, counted = asyncio.run(storage_postgres.server_time(url, where, Page()))
+            deep, _ = asyncio.run(storage_postgres.server_time(url, where, Page(offset=half_of(url, where))))
+            table.add_row(name, f"{page:.1f}", f"{deep:.1f}", f"{counted:.1f}")
+        console.print(table)
+    asyncio.run(measure(url, arguments, console))
 
 
 def half_of(url: str, where: InterceptionFilter) -> int:
@@ -219,6 +161,13 @@ def half_of(url: str, where: InterceptionFilter) -> int:
             return await storage.store.count(where) // 2
 
     return asyncio.run(half())
+
+
+def machine() -> str:
+    """Where and when this was measured, and how busy it was."""
+    day = datetime.now(UTC).date().isoformat()  # noqa: TID251
+    system = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    return f"{day}, {system}, SQLite {sqlite3.sqlite_version}; load average at the start: {os.getloadavg()[0]:.1f}"
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
-"""The bench of the storage on PostgreSQL: a database full of history, and the server's own account of its time.
+"""What the benches of the storage need of PostgreSQL: a server, a history in it, and its own account of its time.
 
-Belongs here: what only PostgreSQL has. Never: what is measured (storage.py).
+Belongs here: what only PostgreSQL has. Never: what is measured (storage.py, retention.py).
 """
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import asynccontextmanager, nullcontext
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -19,7 +21,20 @@ from aibridge_adapters.storage.postgres.connecting import address
 from aibridge_adapters.storage.rows import END_COLUMNS, RECORD_TABLES, START_COLUMNS, moment_of, record_row
 from aibridge_core.records import InterceptionFilter, Page
 
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
+from support.postgres import running_server
+
+SETTINGS = {"fsync": "on", "shared_buffers": "512MB", "max_wal_size": "4GB"}
+"""What anybody would set who means to keep a million interceptions; all else as it comes."""
 TIMES = {"started_at", "ended_at", "created_at"}
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """A server for this run alone; the URL of its database."""
+    with running_server(SETTINGS) as running:
+        running.create("bench")
+        yield running.url("bench")
 
 
 def is_empty(url: str) -> bool:
@@ -100,4 +115,4 @@ async def server_time(url: str, where: InterceptionFilter, page: Page, runs: int
     return min(pages), min(totals)
 
 
-__all__ = ["build", "is_empty", "server_time"]
+__all__ = ["build", "is_empty", "server", "server_time"]

@@ -39,10 +39,11 @@ class Server:
     """A server that listens on a socket in `folder`. Its user is `postgres`, without a password."""
 
     folder: Path
+    settings: Mapping[str, str] = _SETTINGS
 
     def start(self) -> None:
         """Make its files if they are missing, start it, wait until it answers."""
-        options = " ".join(f"-c {name}='{value}'" for name, value in _SETTINGS.items())
+        options = " ".join(f"-c {name}='{value}'" for name, value in self.settings.items())
         if not self.data.exists():
             self._run("initdb", "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
         self._run("pg_ctl", "start", "-w", "-l", str(self.folder / "log"), "-o", f"-k {self.folder} {options}")
@@ -88,13 +89,13 @@ def _user() -> str | None:
 
 
 @contextmanager
-def running_server() -> Iterator[Server]:
-    """A server of one's own, gone with its files afterwards."""
+def running_server(settings: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """A server of one's own, gone with its files afterwards. `settings` come on top of those for tests."""
     folder = Path(tempfile.mkdtemp(prefix="aibridge-pg-"))
     user = _user()
     if user:
         shutil.chown(folder, user, pwd.getpwnam(user).pw_gid)
-    server = Server(folder)
+    server = Server(folder, {**_SETTINGS, **(settings or {})})
     try:
         server.start()
         yield server

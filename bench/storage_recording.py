@@ -1,0 +1,75 @@
+"""What recording costs: how long a start waits, how many records a second, and CPU time for each.
+
+Belongs here: the load, and measuring it. Never: what an interception looks like (storage_history.py), tables.
+"""
+
+import asyncio
+import random
+import statistics
+import time
+
+from attrs import frozen
+from storage_history import Sample, a_sample, records_of
+
+from aibridge_adapters.clock import SystemClock
+from aibridge_adapters.storage import Storage
+from aibridge_core.records import InterceptionEnded, Record
+
+
+@frozen(kw_only=True)
+class Recorded:
+    """One run. A start and an end count as a record each."""
+
+    begins: list[float]
+    """How long each start took to be durable, in milliseconds, in ascending order."""
+    rate: float
+    """Records a second."""
+    cpu: float
+    """User and system time of this process for each record, in microseconds: the event loop with one task for each
+    request, and the writer's thread if there is one. Not the database server's."""
+
+    def percentile(self, part: float) -> float:
+        """E.g. 0.99; in milliseconds."""
+        return self.begins[min(len(self.begins) - 1, int(len(self.begins) * part))]
+
+
+async def record(storage: Storage, concurrent: int, count: int) -> Recorded:
+    """Record `count` interceptions, `concurrent` at once: start, records in one piece as the relay has them, end."""
+    clock, dice = SystemClock(), random.Random(2)
+    samples = [a_sample(dice, clock.now(), number // 20) for number in range(count)]
+    waiting = [(sample, records_of(sample)) for sample in samples]
+    records = sum(2 + len(found) for _, found in waiting)
+    todo, begins = iter(waiting), list[float]()
+
+    async def requests() -> None:
+        for sample, found in todo:
+            begins.append(await _one(storage, sample, found))
+
+    wall, cpu = time.perf_counter(), time.process_time()
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(concurrent):
+            tasks.create_task(requests())
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return Recorded(begins=sorted(begins), rate=records / wall, cpu=cpu / records * 1e6)
+
+
+async def _one(storage: Storage, sample: Sample, records: list[Record]) -> float:
+    begin = time.perf_counter()
+    await storage.recorder.begin(sample.start)
+    took = (time.perf_counter() - begin) * 1000
+    if records:
+        await storage.recorder.record(records)
+    ended_at = SystemClock().now()
+    await storage.recorder.end(InterceptionEnded(id=sample.start.id, ended_at=ended_at, status=sample.status))
+    return took
+
+
+def row(concurrent: int, runs: list[Recorded]) -> tuple[str, ...]:
+    """For the table: medians of the runs, and the lowest CPU time, which other programs trouble least."""
+    each = [(run.percentile(0.5), run.percentile(0.99), run.rate, run.cpu) for run in runs]
+    p50, p99, rate, cpu = (statistics.median(values) for values in zip(*each, strict=True))
+    lowest = min(run.cpu for run in runs)
+    return str(concurrent), f"{p50:.2f}", f"{p99:.2f}", f"{rate:,.0f}", f"{cpu:.1f}", f"{lowest:.1f}"
+
+
+HEADINGS = ("recording, concurrent", "start p50 ms", "start p99 ms", "records/s", "CPU us a record", "lowest")
