@@ -8,6 +8,7 @@ call of the same batch opens a new group.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from attrs import Factory, define, frozen
 
@@ -15,7 +16,6 @@ from aibridge_adapters.storage.limits import Limits
 from aibridge_adapters.storage.postgres import statements
 from aibridge_adapters.storage.postgres.columns import parameter
 from aibridge_adapters.storage.postgres.connecting import Connection
-from aibridge_adapters.storage.postgres.exchange import Statement, exchange
 from aibridge_adapters.storage.postgres.works import Begin, End, Keep, Work
 from aibridge_adapters.storage.rows import (
     END_COLUMNS,
@@ -28,9 +28,8 @@ from aibridge_core.records import Fact, InterceptionEnded, InterceptionStart, Re
 
 _INSERT_RECORDS = {kind: statements.insert_records(table) for kind, table in RECORD_TABLES.items()}
 
-_BEGIN = b"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
-_SETTINGS = b"""
-SELECT set_config('statement_timeout', $1, true), set_config('lock_timeout', $2, true),
+_SETTINGS = """
+SELECT set_config('statement_timeout', %s, true), set_config('lock_timeout', %s, true),
     set_config('synchronous_commit', coalesce(nullif(current_setting('synchronous_commit'), 'off'), 'on'), true)
 """
 """For this transaction alone. A commit returns when it is on the disk, even where a server is set to be quicker."""
@@ -87,7 +86,7 @@ def groups(works: Sequence[Work]) -> Sequence[Group]:
 class Batch:
     """Works, ready to be sent. Making one raises what no column takes: a time without a zone, say."""
 
-    _statements: Sequence[Statement]
+    _statements: Sequence[tuple[str, Sequence[Any]]]
 
     async def write(self, connection: Connection) -> set[str]:
         """Do it all in one transaction, and in one exchange with the server.
@@ -95,21 +94,24 @@ class Batch:
         Answers the ids of ends whose interceptions have not begun. Raises psycopg.Error, and then nothing was kept,
         unless the connection broke: then that is unknown.
         """
-        _, _, *answers = await exchange(connection, self._statements)
-        return {(answer.get_value(row, 0) or b"").decode() for answer in answers for row in range(answer.ntuples)}
+        async with connection.pipeline():
+            cursors = [await connection.execute(sql, values) for sql, values in self._statements]
+        answers = [await cursor.fetchall() for cursor in cursors if cursor.description]
+        return {row[0] for rows in answers[1:] for row in rows}
 
 
 def batch(works: Sequence[Work], *, owner: str, limits: Limits) -> Batch:
     """The statements for these works."""
-    timeouts = [b"%d" % (seconds * 1000) for seconds in (limits.statement_timeout, limits.lock_timeout)]
-    sent: list[Statement] = [(_BEGIN, ()), (_SETTINGS, timeouts)]
+    timeouts = [str(int(seconds * 1000)) for seconds in (limits.statement_timeout, limits.lock_timeout)]
+    sent: list[tuple[str, Sequence[Any]]] = [("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE", ())]
+    sent.append((_SETTINGS, timeouts))
     for group in groups(works):
         sent += _of(group, owner)
-    return Batch([*sent, (b"COMMIT", ())])
+    return Batch([*sent, ("COMMIT", ())])
 
 
-def _of(group: Group, owner: str) -> Sequence[Statement]:
-    sent: list[Statement] = []
+def _of(group: Group, owner: str) -> Sequence[tuple[str, Sequence[Any]]]:
+    sent = []
     if group.starts:
         rows = parameter(group.starts, statements.BEGIN_COLUMNS, lambda start: (*start_row(start), owner))
         sent.append((statements.BEGIN, (rows,)))

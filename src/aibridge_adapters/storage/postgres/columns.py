@@ -63,7 +63,7 @@ def moment(microseconds: int) -> tuple[int, int]:
 
 def recordset(columns: Iterable[str]) -> str:
     """A FROM item, `given`, with the rows of the statement's parameter."""
-    return f"json_to_recordset($1::json) AS given({', '.join(f'{column} {_type(column)}' for column in columns)})"
+    return f"json_to_recordset(%s::json) AS given({', '.join(f'{column} {_type(column)}' for column in columns)})"
 
 
 def _type(column: str) -> str:
@@ -74,7 +74,7 @@ def _type(column: str) -> str:
     return "boolean" if column in _TRUTHS else 'text COLLATE "C"'
 
 
-def parameter(values: Sequence[T], columns: Sequence[str], row: Callable[[T], Sequence[Any]]) -> bytes:
+def parameter(values: Sequence[T], columns: Sequence[str], row: Callable[[T], Sequence[Any]]) -> str:
     """The rows of these values, as `recordset` takes them. Raises what `row` raises of a value that no column takes."""
     try:
         encoded = _encoded(values, columns, row)
@@ -82,7 +82,7 @@ def parameter(values: Sequence[T], columns: Sequence[str], row: Callable[[T], Se
         encoded = _encoded([storable(value) for value in values], columns, row)
     if b"u0000" in encoded:  # perhaps a NUL as JSON writes it; to look is cheaper than to look through every text
         encoded = _encoded([text_of(value) for value in values], columns, row)
-    return encoded
+    return encoded.decode()
 
 
 def text_of(value: T) -> T:

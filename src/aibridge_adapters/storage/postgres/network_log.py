@@ -18,11 +18,10 @@ from aibridge_core.boundaries import FirewallPlace, NetworkCall
 
 _KEEP = f"""
 INSERT INTO network_calls ({", ".join(CALL_COLUMNS)})
-SELECT {", ".join(map(given, CALL_COLUMNS))} FROM {recordset(CALL_COLUMNS).replace("$1", "%s")} ORDER BY 1, 2
+SELECT {", ".join(map(given, CALL_COLUMNS))} FROM {recordset(CALL_COLUMNS)} ORDER BY 1, 2
 ON CONFLICT DO NOTHING RETURNING agent_firewall_session_id::text, sequence_number
 """
-"""In one order always, so that two that keep the same calls wait for one another and never for ever. `recordset`
-numbers its parameter as libpq does; this statement goes by way of psycopg."""
+"""In one order always, so that two that keep the same calls wait for one another and never for ever."""
 _CALLS = f"""
 SELECT {", ".join(map(readable, CALL_COLUMNS))} FROM network_calls
 WHERE agent_firewall_session_id = %s AND sequence_number > %s AND sequence_number < coalesce(%s, 9223372036854775807)
@@ -57,7 +56,7 @@ class PostgresNetworkLog:
 
     async def keep(self, calls: Sequence[NetworkCall]) -> Sequence[FirewallPlace]:
         """In one transaction. Raises StoreUnavailable."""
-        values = (parameter(calls, CALL_COLUMNS, call_row).decode(),)
+        values = (parameter(calls, CALL_COLUMNS, call_row),)
 
         async def keep(connection: Connection) -> Sequence[Row]:
             return await (await connection.execute(_KEEP, values)).fetchall()

@@ -9,14 +9,14 @@ from aibridge_adapters.storage.rows import END_COLUMNS, START_COLUMNS, RecordTab
 BEGIN_COLUMNS = (*START_COLUMNS, "owner")
 
 
-def insert_records(table: RecordTable) -> bytes:
+def insert_records(table: RecordTable) -> str:
     """A record that is there already stays as it is."""
     columns = table.all_columns
     return f"""
         INSERT INTO {table.name} ({", ".join(columns)})
         SELECT {", ".join(map(given, columns))} FROM {recordset(columns)}
         ON CONFLICT (interception_id, id) DO NOTHING
-    """.encode()
+    """
 
 
 BEGIN = f"""
@@ -32,7 +32,7 @@ BEGIN = f"""
         ORDER BY call.created_at DESC, call.id DESC LIMIT 1
     ) AS parent ON true
     ON CONFLICT (id) DO NOTHING
-""".encode()
+"""
 """Starts, each with the thread and session that follow from what is recorded before it."""
 
 END = f"""
@@ -45,5 +45,5 @@ END = f"""
         FROM given WHERE interceptions.id = given.id AND interceptions.status = 'in_flight'
     )
     SELECT given.id::text FROM given WHERE NOT EXISTS (SELECT FROM interceptions WHERE interceptions.id = given.id)
-""".encode()
+"""
 """Ends of what is in flight; answers the ids that have not begun. An end of what has ended changes nothing."""
