@@ -2,6 +2,8 @@
 
     catalogue       every metric: name, kind, labels, buckets, meaning (rows in traffic_, guards_ and gateway_table)
     bounds          how many values a label may have
+    numbers         counters, gauges and histograms without labels
+    families        one metric: its numbers by the values of its labels
     meters          the metrics that are counted as things happen
     readings        those that are read from somebody else's counters when they are scraped
     observer        counts requests: an `aibridge_core.observing.Observer`

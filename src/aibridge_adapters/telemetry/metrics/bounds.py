@@ -1,23 +1,18 @@
 """How many values a label may have. Whatever is beyond that is shown as `other`.
 
-Belongs here: the bounds, and a metric that keeps to them. Never: names of metrics.
+Belongs here: the bounds. Never: names of metrics.
 
 Models, tools and headers come from clients and providers, who may say anything; each new value of a label costs memory
 here and in Prometheus for as long as the process lives. A model that costs 100 series must not be one of 10,000.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Generic, TypeVar
-
-from prometheus_client import Counter, Gauge, Histogram
+from collections.abc import Mapping
 
 OTHER = "other"
 MAX_LENGTH = 128
 """Longest value that is shown, in characters."""
 MAX_SERIES = 10_000
 """Most combinations of label values of one metric; one more is shown as `other` in each label that is bounded."""
-
-M = TypeVar("M", Counter, Gauge, Histogram)
 
 
 class Bound:
@@ -43,33 +38,6 @@ class Bound:
 def _showable(value: str) -> bool:
     """Text that fits on a line. Lone surrogates, which JSON may hold, are not printable, and have no UTF-8 form."""
     return len(value) <= MAX_LENGTH and value.isprintable()
-
-
-class Family(Generic[M]):
-    """A metric with labels. Calling it gives the one for these values; finding it again costs one look-up."""
-
-    def __init__(self, metric: M, bounds: Sequence[Bound | None]) -> None:
-        self._metric: M = metric
-        self._bounds = bounds
-        self._children: dict[tuple[str, ...], M] = {}
-
-    def __call__(self, *values: str) -> M:
-        """Values in the order of the labels."""
-        return self._children.get(values) or self._bounded(values)
-
-    def forget(self, *values: str) -> None:
-        """Show these values no longer."""
-        if self._children.pop(values, None) is not None:
-            self._metric.remove(*values)
-
-    def _bounded(self, values: tuple[str, ...]) -> M:
-        shown = tuple(bound(value) if bound else value for bound, value in zip(self._bounds, values, strict=True))
-        if shown not in self._children and len(self._children) >= MAX_SERIES:
-            shown = tuple(OTHER if bound else value for bound, value in zip(self._bounds, shown, strict=True))
-        child = self._children.get(shown)
-        if child is None:
-            child = self._children[shown] = self._metric.labels(*shown) if shown else self._metric
-        return child
 
 
 class Bounds:

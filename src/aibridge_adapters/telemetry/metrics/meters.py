@@ -1,12 +1,17 @@
 """The metrics that are counted as things happen, made in a registry as they are asked for.
 
-Belongs here: from a row of the catalogue to a metric of `prometheus_client`. Never: when something is counted.
+Belongs here: from a row of the catalogue to a metric. Never: when something is counted.
 """
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from collections.abc import Callable
+from functools import partial
 
-from aibridge_adapters.telemetry.metrics.bounds import Bound, Bounds, Family
+from prometheus_client import CollectorRegistry
+
+from aibridge_adapters.telemetry.metrics.bounds import Bound, Bounds
 from aibridge_adapters.telemetry.metrics.catalogue import Kind, Metric
+from aibridge_adapters.telemetry.metrics.families import Family, N
+from aibridge_adapters.telemetry.metrics.numbers import Distribution, Number
 from aibridge_adapters.telemetry.metrics.tables import row
 
 
@@ -17,26 +22,24 @@ class Meters:
         self._registry = registry
         self._bounds = bounds
 
-    def counter(self, name: str) -> Family[Counter]:
+    def counter(self, name: str) -> Family[Number]:
         """Something that only grows."""
-        found = row(name, Kind.COUNTER)
-        metric = Counter(found.full_name, found.meaning, found.labels, registry=self._registry)
-        return Family(metric, self._of(found))
+        return self._made(row(name, Kind.COUNTER), Number)
 
-    def gauge(self, name: str) -> Family[Gauge]:
+    def gauge(self, name: str) -> Family[Number]:
         """Something that goes up and down."""
-        found = row(name, Kind.GAUGE)
-        return Family(Gauge(found.full_name, found.meaning, found.labels, registry=self._registry), self._of(found))
+        return self._made(row(name, Kind.GAUGE), Number)
 
-    def histogram(self, name: str) -> Family[Histogram]:
+    def histogram(self, name: str) -> Family[Distribution]:
         """A distribution."""
         found = row(name, Kind.HISTOGRAM)
-        metric = Histogram(found.full_name, found.meaning, found.labels, buckets=found.buckets, registry=self._registry)
-        return Family(metric, self._of(found))
+        return self._made(found, partial(Distribution, found.buckets))
 
     def bound(self, label: str) -> Bound:
         """Which values of a label are shown. Raises KeyError for a label without bound."""
         return self._bounds.known[label]
 
-    def _of(self, found: Metric) -> list[Bound | None]:
-        return [self._bounds.of(label) for label in found.labels]
+    def _made(self, metric: Metric, make: Callable[[], N]) -> Family[N]:
+        family = Family(metric, make, [self._bounds.of(label) for label in metric.labels])
+        self._registry.register(family)
+        return family
