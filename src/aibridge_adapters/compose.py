@@ -5,8 +5,9 @@ Belongs here: building and closing things in order. Never: logic that could live
 
 import asyncio
 import logging
+import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -25,6 +26,7 @@ from aibridge_adapters.config import Settings, default_database_url
 from aibridge_adapters.guards import Announcer, breakers_of
 from aibridge_adapters.housekeeping import Chore, heartbeat, lease_keeper, once
 from aibridge_adapters.http.app import AsgiApp, GatewayApp
+from aibridge_adapters.http.rest import NotReloaded
 from aibridge_adapters.http.server import serve, serving, stop_on_signal
 from aibridge_adapters.identity.authenticator import StoredAuthenticator
 from aibridge_adapters.identity.bootstrap import ensure_bootstrap_admin
@@ -32,15 +34,14 @@ from aibridge_adapters.identity.users import Users
 from aibridge_adapters.mcp.events import Counters, Listener
 from aibridge_adapters.metering import Sources, metering
 from aibridge_adapters.recording import Recording
+from aibridge_adapters.reloading import Providers, Reread
 from aibridge_adapters.retention import Tally
 from aibridge_adapters.storage import Limits, Storage, open_storage
 from aibridge_adapters.telemetry.logs import ServiceLog
 from aibridge_adapters.upstream.httpx_upstream import HttpxUpstream
 from aibridge_core.observing import Observer, observers
 from aibridge_core.ports import Authenticator, Clock, Recorder, ToolServers, Upstream
-from aibridge_core.providers.registry import provider
 from aibridge_core.retention import RetentionPolicy
-from aibridge_core.routing import Router
 
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
@@ -67,6 +68,8 @@ class Gateway:
     """What was removed because it had been kept long enough."""
     metrics: AsgiApp | None
     """What Prometheus reads, under `/metrics`; None if metrics aren't asked for."""
+    providers: Providers
+    """Those in force, and the way to reload them."""
 
 
 @asynccontextmanager
@@ -82,12 +85,14 @@ async def gateway(
     observer: Observer | None = None,
     registry: "CollectorRegistry | None" = None,
     tracer_provider: "TracerProvider | None" = None,
+    reread: Reread | None = None,
 ) -> AsyncIterator[Gateway]:
     """Build a gateway from settings; each part can be replaced by your own implementation of its port.
 
     An `observer` of yours watches beside those that the settings ask for. A `registry` of yours shows this gateway's
     metrics as long as it is up; it takes those of one gateway at a time. A `tracer_provider` of yours gets the spans,
-    whether or not the settings ask for traces.
+    whether or not the settings ask for traces. `reread` gives the settings once more when providers are to be
+    reloaded; it is called in a thread.
 
     Raises what `open_storage` raises, StorageConfigError and StorageNotOpened with MigrationFailed below it;
     StoreUnavailable from a database that goes away right afterwards; SpoolNotOpened; McpUnusable; TracingError;
@@ -96,11 +101,9 @@ async def gateway(
     clock = clock or SystemClock()
     policy = RetentionPolicy(interceptions=settings.retention, contents=settings.prompt_retention)
     tell = Announcer()
-    providers = [
-        provider(name=p.name, type=p.type, base_url=p.base_url, keys=p.keys, tell=tell) for p in settings.providers
-    ]
-    router = Router(providers)
-    metrics = metering(settings, clock, router, registry)
+    breakers = breakers_of(settings, tell)
+    providers = Providers(settings, breakers=breakers, clock=clock, tell=tell, reread=reread)
+    metrics = metering(settings, clock, providers.router, registry)
     tell.listeners.extend(metrics.guard_listeners)
     async with AsyncExitStack() as stack:
         traced = await stack.enter_async_context(traces(settings, tracer_provider))
@@ -137,7 +140,6 @@ async def gateway(
             chores.append(stored.flush)
         app = app_of(
             settings,
-            router=router,
             providers=providers,
             authenticator=authenticator,
             recording=recording,
@@ -146,7 +148,7 @@ async def gateway(
             upstream=upstream,
             tools=tools,
             clock=clock,
-            breakers=breakers_of(settings, tell),
+            breakers=breakers,
             observer=observers(
                 [
                     *traced.observers,
@@ -181,6 +183,7 @@ async def gateway(
             recording=recording,
             purges=purges,
             metrics=metrics.page,
+            providers=providers,
         )
 
 
@@ -189,15 +192,24 @@ async def run_server(
     *,
     on_ready: Callable[[Sequence[str]], None] = lambda addresses: None,
     stop: anyio.Event | None = None,
+    reread: Reread | None = None,
+    on_hangup: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve until SIGTERM, SIGINT or `stop`; running answers may finish within `settings.shutdown_timeout`.
 
-    `on_ready` gets the addresses listened on. Raises ListenError, and what `gateway` raises.
+    `on_ready` gets the addresses listened on. With `reread`, SIGHUP reloads the providers, after `on_hangup`.
+    Raises ListenError, and what `gateway` raises.
     """
     stop = stop or anyio.Event()
-    async with gateway(settings) as running, _showing(settings, running), anyio.create_task_group() as tasks:
+    async with (
+        gateway(settings, reread=reread) as running,
+        _showing(settings, running),
+        anyio.create_task_group() as tasks,
+    ):
         tasks.start_soon(stop_on_signal, stop)
         tasks.start_soon(_drain, running.asgi, stop)
+        if reread is not None:
+            tasks.start_soon(_reload_on_hangup, running.providers, on_hangup)
         await serve(
             running.asgi,
             address=settings.http_address,
@@ -219,6 +231,16 @@ async def _showing(settings: Settings, running: Gateway) -> AsyncIterator[None]:
     async with serving(running.metrics, address=settings.prometheus.address) as addresses:
         _log.info("listening for Prometheus", extra={"addresses": list(addresses)})
         yield
+
+
+async def _reload_on_hangup(providers: Providers, on_hangup: Callable[[], None]) -> None:
+    if not hasattr(signal, "SIGHUP"):
+        return
+    with anyio.open_signal_receiver(signal.SIGHUP) as hangups:
+        async for _ in hangups:
+            on_hangup()
+            with suppress(NotReloaded):  # the log has it
+                await providers.reload()
 
 
 async def _drain(app: GatewayApp, stop: anyio.Event) -> None:

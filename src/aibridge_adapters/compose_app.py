@@ -3,7 +3,7 @@
 Belongs here: the use cases and what they are made of. Never: opening or closing anything.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from aibridge_adapters.clock import new_id
 from aibridge_adapters.codings import Codings
@@ -15,9 +15,10 @@ from aibridge_adapters.compose_recording import (
 from aibridge_adapters.config import Settings
 from aibridge_adapters.guards import gate_of, retries_of
 from aibridge_adapters.http.app import GatewayApp
-from aibridge_adapters.http.rest import REST_ROOTS, ProviderInfo, rest_app
+from aibridge_adapters.http.rest import REST_ROOTS, rest_app
 from aibridge_adapters.identity.users import Users
 from aibridge_adapters.recording import Recording
+from aibridge_adapters.reloading import Providers
 from aibridge_adapters.storage import Storage
 from aibridge_core.breaker import Breakers
 from aibridge_core.bridge import Bridge
@@ -25,15 +26,12 @@ from aibridge_core.hidden_turns import HiddenTurns
 from aibridge_core.observing import Observer
 from aibridge_core.passthrough import Passthrough
 from aibridge_core.ports import Authenticator, Clock, Recorder, ToolServers, Upstream
-from aibridge_core.providers.api import Provider
-from aibridge_core.routing import Router
 
 
 def app_of(
     settings: Settings,
     *,
-    router: Router,
-    providers: Sequence[Provider],
+    providers: Providers,
     authenticator: Authenticator,
     recording: Recording,
     storage: Storage,
@@ -65,11 +63,12 @@ def app_of(
         store=storage.store,
         directory=users,
         authenticator=authenticator,
-        providers=[ProviderInfo(name=each.name, type=each.type) for each in providers],
+        providers=lambda: providers.infos,
+        reload=providers.reload,
         network_log=network_log_of(settings, storage, clock),
     )
     return GatewayApp(
-        router=router,
+        router=providers.router,
         bridge=bridge,
         passthrough=Passthrough(
             upstream=upstream, codings=codings, clock=clock, observer=observer, retries=retries_of(settings)

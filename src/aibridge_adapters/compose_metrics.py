@@ -116,15 +116,24 @@ def _of_build() -> Mapping[str, Reading]:
 
 
 def _of_providers(sources: Sources) -> Mapping[str, Reading]:
-    shown = [((each.name, each.type, "enabled"), 1) for each in sources.providers]
-    return {"provider_info": lambda: shown}
+    """Asked each time: they can be exchanged."""
+    providers = sources.providers
+
+    def at(name: str) -> Reading:
+        return lambda: float(getattr(providers, name).timestamp())
+
+    return {
+        "provider_info": lambda: [((each.name, each.type, "enabled"), 1) for each in providers.all],
+        "providers_last_reload_timestamp_seconds": at("tried_at"),
+        "providers_last_reload_success_timestamp_seconds": at("succeeded_at"),
+    }
 
 
 def _of_keys(sources: Sources, clock: Clock) -> Mapping[str, Reading]:
     """Asked of the pools when somebody looks: a rest is over without an event."""
 
     def states() -> list[tuple[tuple[str, ...], float]]:
-        pools = [each.pool for each in sources.providers if each.pool]
+        pools = [each.pool for each in sources.providers.all if each.pool]
         now = clock.monotonic()
         return [((pool.provider, state.value), n) for pool in pools for state, n in pool.states(now).items()]
 

@@ -14,11 +14,11 @@ from aibridge_adapters.guards import Listener as GuardListener
 from aibridge_adapters.http.app import AsgiApp
 from aibridge_adapters.mcp.events import Listener
 from aibridge_adapters.recording import Recording
+from aibridge_adapters.reloading import Providers
 from aibridge_adapters.retention import Tally
 from aibridge_adapters.storage import Storage
 from aibridge_core.observing import Observer
 from aibridge_core.ports import Authenticator, Clock
-from aibridge_core.providers.api import Provider
 from aibridge_core.routing import Router
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Sources:
     recording: Recording
     authenticator: Authenticator
     purges: Tally
-    providers: Sequence[Provider]
+    providers: Providers
 
 
 class Metering:

@@ -115,6 +115,13 @@ class Breaker:
         elif half_open and self._successes >= self.policy.max_requests:
             self._become(BreakerState.CLOSED, now)
 
+    def retire(self) -> None:
+        """Nobody will ask it any more, and outcomes of those whom it admitted change nothing."""
+        old, self.state = self.state, BreakerState.CLOSED
+        self._begin_era(0.0)
+        if old is not self.state:
+            self.tell(BreakerChanged(circuit=self.circuit, old=old, new=self.state))
+
     def _advance(self, now: float) -> None:
         """What time alone does."""
         if self.state is BreakerState.OPEN and now >= self._ends:
@@ -175,3 +182,8 @@ class Breakers:
                 self._found.popitem(last=False)
         self._found.move_to_end(circuit)
         return breaker.admit(now)
+
+    def forget(self, provider: str) -> None:
+        """It was exchanged: what its predecessor did says nothing of it."""
+        for circuit in [circuit for circuit in self._found if circuit.provider == provider]:
+            self._found.pop(circuit).retire()

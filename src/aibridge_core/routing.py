@@ -3,7 +3,7 @@
 Belongs here: finding the way, and saying what exists when there is none. Never: who may go it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from attrs import frozen
 
@@ -32,7 +32,16 @@ class Router:
     """The configured providers, by the first segment of the path."""
 
     def __init__(self, providers: Iterable[Provider]) -> None:
+        self.replace(providers)
+
+    def replace(self, providers: Iterable[Provider]) -> None:
+        """From now on these are the ones. Whoever has a `Match` already goes on with the provider in it."""
         self._providers = {provider.name: provider for provider in providers}
+
+    @property
+    def providers(self) -> Sequence[Provider]:
+        """All, in order of configuration."""
+        return list(self._providers.values())
 
     @property
     def names(self) -> list[str]:

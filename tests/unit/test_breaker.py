@@ -154,3 +154,17 @@ def test_without_interval_nothing_is_forgotten() -> None:
     world.fail(2, now=0)
     world.fail(1, now=10_000)
     assert world.is_open(10_000)
+
+
+def test_an_exchanged_provider_begins_anew() -> None:
+    """Its breakers are closed, others stay as they are, and what its predecessor still does counts for nothing."""
+    world, other = World(), Circuit("openai", "/v1/responses", "m-1")
+    late = world.enter(0)
+    world.fail(3)
+    for _ in range(3):
+        world.enter(0, other).settle(True, 0)
+    world.breakers.forget("anthropic")
+    late.settle(True, 1)
+    assert not world.is_open(1)
+    assert world.is_open(1, other)
+    assert world.changes == ["closed -> open", "closed -> open", "open -> closed"]

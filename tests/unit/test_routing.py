@@ -59,3 +59,15 @@ def test_bridged_routes_take_post(method: str) -> None:
 def test_errors_speak_the_clients_dialect(path: str, dialect: str) -> None:
     """Even where no route exists."""
     assert ROUTER.dialect(path).name == dialect
+
+
+def test_providers_can_be_exchanged() -> None:
+    """A match that was found goes on with its provider; the next one is found among the new ones."""
+    old = provider(name="team-b", type="openai", base_url="https://old.example/v1")
+    new = provider(name="team-b", type="openai", base_url="https://new.example/v1")
+    router = Router([old])
+    running = router.resolve("POST", "/team-b/v1/responses")
+    router.replace([new])
+    assert running.provider is old
+    assert router.resolve("POST", "/team-b/v1/responses").provider is new
+    assert router.providers == [new]

@@ -1,6 +1,6 @@
 """The REST API as the command line asks it.
 
-Belongs here: one blocking GET, its token and its failures in words. Never: what is done with the answer.
+Belongs here: one blocking request, its token and its failures in words. Never: what is done with the answer.
 """
 
 import json
@@ -34,12 +34,19 @@ class Gateway:
 
     def get(self, path: str, params: Mapping[str, str]) -> Any:
         """The JSON at a path below the API. Raises Failure."""
+        return self._ask("GET", path, params)
+
+    def post(self, path: str) -> Any:
+        """Have something done; its JSON answer. Raises Failure."""
+        return self._ask("POST", path, {})
+
+    def _ask(self, method: str, path: str, params: Mapping[str, str]) -> Any:
         # A proxy from the environment is never asked for this machine: it could not know it, but would get the token.
         local = urlsplit(self.url).hostname in _LOOPBACK
         headers = {"Authorization": f"Bearer {self.token}", "Accept": "application/json"}
         try:
-            answer = httpx.get(
-                self.url + _API + path, params=params, headers=headers, timeout=_TIMEOUT, trust_env=not local
+            answer = httpx.request(
+                method, self.url + _API + path, params=params, headers=headers, timeout=_TIMEOUT, trust_env=not local
             )
         except httpx.TimeoutException as error:
             raise Failure(f"{self.url} did not answer within {_TIMEOUT:.0f} seconds") from error
@@ -85,7 +92,7 @@ _NO_GATEWAY = "{url} does not answer as an aibridge gateway does; check --url or
 
 _BY_STATUS = {
     401: f"the gateway refused the token; check {TOKEN_VARIABLE} or --token-file",
-    403: "this token's user may not see that",
+    403: "this token's user may not do that",
 }
 
 

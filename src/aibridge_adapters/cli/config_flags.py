@@ -54,11 +54,16 @@ def setting_option(key: str) -> Callable[[Command], Command]:
     return _option(BY_KEY[key])
 
 
-def settings_from_flags(*, config_file: Path | None = None, strict_config: bool = False, **flags: object) -> Loaded:
-    """Load the settings from these options, this process's environment and the file. Raises Failure."""
+def load_from_flags(*, config_file: Path | None = None, strict_config: bool = False, **flags: object) -> Loaded:
+    """Load the settings from these options, this process's environment and the file. Raises ConfigError."""
+    file = find_file(config_file, os.environ)
+    return load_settings(flags=flags, environ=os.environ, file=file, strict=strict_config)
+
+
+def settings_from_flags(**options: Any) -> Loaded:
+    """The same at the start of a command. Raises Failure."""
     try:
-        file = find_file(config_file, os.environ)
-        return load_settings(flags=flags, environ=os.environ, file=file, strict=strict_config)
+        return load_from_flags(**options)
     except ConfigError as error:
         raise Failure(safe(str(error), keep="\n")) from error
 

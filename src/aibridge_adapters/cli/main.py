@@ -21,6 +21,7 @@ _COMMANDS = {
     "tokens": "aibridge_adapters.cli.token_commands:tokens",
     "interceptions": "aibridge_adapters.cli.interception_commands:interceptions",
     "boundaries": "aibridge_adapters.cli.boundary_commands:boundaries",
+    "providers": "aibridge_adapters.cli.provider_commands:providers",
     "mcp": "aibridge_adapters.cli.mcp_commands:mcp",
     "retention": "aibridge_adapters.cli.retention_commands:retention",
     "db": "aibridge_adapters.cli.db_commands:db",

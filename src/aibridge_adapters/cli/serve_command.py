@@ -7,7 +7,7 @@ import gc
 import logging
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from aibridge_adapters.cli.banner import banner, first_user
-from aibridge_adapters.cli.config_flags import settings_from_flags, settings_options
+from aibridge_adapters.cli.config_flags import load_from_flags, settings_from_flags, settings_options
 from aibridge_adapters.cli.errors import failures_in_words
 from aibridge_adapters.cli.safe_text import safe
 from aibridge_adapters.clock import SystemClock, new_id
@@ -28,7 +28,7 @@ from aibridge_adapters.http.server import ListenError
 from aibridge_adapters.mcp import McpUnusable
 from aibridge_adapters.recording import SpoolNotOpened
 from aibridge_adapters.storage import StorageError, open_storage
-from aibridge_adapters.telemetry.logs import LogFileNotOpened, Places, log_to
+from aibridge_adapters.telemetry.logs import LogFileNotOpened, Logs, Places, log_to
 from aibridge_adapters.telemetry.tracing import TracingError
 
 GC_THRESHOLD = 5000
@@ -51,29 +51,53 @@ def serve(**flags: Any) -> None:
     """
     loaded = settings_from_flags(**flags)
     with failures_in_words(LogFileNotOpened):
-        _start_logging(loaded.settings)
-    for warning in loaded.warnings:
-        _log.warning("%s", warning)
+        logs = _start_logging(loaded.settings)
+    _say_warnings(loaded)
+
+    def reread() -> Settings:
+        again = load_from_flags(**flags)
+        _say_warnings(again)
+        return again.settings
+
     with failures_in_words(ListenError, SpoolNotOpened, StorageError, McpUnusable, TracingError):
-        anyio.run(_serve, loaded)
+        anyio.run(_serve, loaded, reread, logs)
 
 
-def _start_logging(settings: Settings) -> None:
+def _start_logging(settings: Settings) -> Logs:
     """A log file can be rotated: SIGHUP, which would end the process otherwise, makes it begin a new one."""
     places = Places(stderr=settings.log_stderr, form=settings.log_format, file=settings.log_file)
     logs = log_to(places, level=settings.log_level)
     if settings.log_file and hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, lambda *_: logs.reopen())
+    return logs
 
 
-async def _serve(loaded: Loaded) -> None:
+def _say_warnings(loaded: Loaded) -> None:
+    for warning in loaded.warnings:
+        _log.warning("%s", warning)
+
+
+async def _serve(loaded: Loaded, reread: Callable[[], Settings], logs: Logs) -> None:
     has_users = await _has_users(loaded.settings)
+    stop = anyio.Event()
+    began_on_terminal = _on_terminal()
+
+    def on_hangup() -> None:
+        """Rotated logs, a changed configuration; or the end of the terminal in which somebody tries the gateway."""
+        if began_on_terminal and not _on_terminal():
+            stop.set()
+        logs.reopen()
 
     def on_ready(addresses: Sequence[str]) -> None:
         _settle_memory()
         _say_ready(loaded, addresses, has_users=has_users)
 
-    await run_server(loaded.settings, on_ready=on_ready)
+    await run_server(loaded.settings, on_ready=on_ready, stop=stop, reread=reread, on_hangup=on_hangup)
+
+
+def _on_terminal() -> bool:
+    """Whether there is a terminal that a person could close; one that hung up is none any more."""
+    return sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty()
 
 
 def _settle_memory() -> None:

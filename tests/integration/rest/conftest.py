@@ -20,7 +20,7 @@ PROVIDERS = (ProviderInfo(name="openai-eu", type="openai"), ProviderInfo(name="a
 def app_on(store: object, network_log: object = None) -> RestApi:
     """The API on any store."""
     return rest_app(
-        store=store, directory=Directory(), authenticator=Tokens(), providers=PROVIDERS, network_log=network_log
+        store=store, directory=Directory(), authenticator=Tokens(), providers=lambda: PROVIDERS, network_log=network_log
     )  # type: ignore[arg-type]
 
 

@@ -30,7 +30,7 @@ OPERATIONS = (
     "listNetworkCalls",
     "getOpenApi",
 )
-WRITING = ("importNetworkCalls",)
+WRITING = ("importNetworkCalls", "reloadProviders")
 
 
 WITH_PARAMETERS = ("listInterceptions", "getInterception", "listModels", "listClients")

@@ -4,13 +4,14 @@ Belongs here: authentication, dispatch, headers common to all answers. Never: wh
 reachable without a valid token, not even the answer that a path doesn't exist.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from starlette.requests import Request
 from starlette.routing import Route, Router
 from starlette.types import Message, Receive, Scope, Send
 
 from aibridge_adapters.http.body import ClientLeft, read_body
+from aibridge_adapters.http.rest.administration import Administration, Reload, nothing_to_reload
 from aibridge_adapters.http.rest.boundaries import Boundaries
 from aibridge_adapters.http.rest.catalogue import Catalogue, ProviderInfo
 from aibridge_adapters.http.rest.interceptions import Interceptions
@@ -23,7 +24,9 @@ from aibridge_core.boundaries import NetworkLog
 from aibridge_core.errors import Unauthenticated
 from aibridge_core.ports import Authenticator, InterceptionStore, UserDirectory
 
-REST_ROOTS = frozenset({"interceptions", "boundaries", "models", "clients", "providers", "users", "openapi.json"})
+REST_ROOTS = frozenset(
+    {"interceptions", "boundaries", "models", "clients", "providers", "users", "admin", "openapi.json"}
+)
 """First path segments that the API serves; below a shared mount no provider can have one of these names."""
 
 ACTOR = "aibridge.actor"
@@ -40,8 +43,9 @@ def rest_app(
     store: InterceptionStore,
     directory: UserDirectory,
     authenticator: Authenticator,
-    providers: Sequence[ProviderInfo],
+    providers: Callable[[], Sequence[ProviderInfo]],
     network_log: NetworkLog | None = None,
+    reload: Reload = nothing_to_reload,
 ) -> "RestApi":
     """The API, to be mounted anywhere: it serves `/interceptions` and so on below the scope's `root_path`."""
     search, boundaries = Search(store, directory), Boundaries(network_log)
@@ -49,6 +53,7 @@ def rest_app(
         *Interceptions(store, search, boundaries).operations(),
         *boundaries.operations(),
         *Catalogue(store, providers).operations(),
+        *Administration(reload).operations(),
     ]
     description = OpenApi(operations)
     return RestApi([*operations, description.operation], authenticator)

@@ -3,7 +3,7 @@
 Belongs here: operations whose answer is a handful of names. Never: interceptions themselves.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from attrs import frozen
 from starlette.responses import Response
@@ -39,9 +39,10 @@ CLIENT_PREFIX = prefix_parameter("client")
 class Catalogue:
     """The operations on one store and one set of providers."""
 
-    def __init__(self, store: InterceptionStore, providers: Sequence[ProviderInfo]) -> None:
+    def __init__(self, store: InterceptionStore, providers: Callable[[], Sequence[ProviderInfo]]) -> None:
+        """`providers`: asked each time, for they can be exchanged."""
         self._store = store
-        self._providers = sorted(provider.name for provider in providers)
+        self._providers = providers
 
     def operations(self) -> Sequence[Operation]:
         """What the router serves of this."""
@@ -94,7 +95,7 @@ class Catalogue:
 
     async def providers(self, call: Call) -> Response:
         """Their names."""
-        return json_response(self._providers)
+        return json_response(sorted(provider.name for provider in self._providers()))
 
     async def current_user(self, call: Call) -> Response:
         """The caller."""

@@ -200,6 +200,18 @@ class CurrentUser(Shape, frozen=True, kw_only=True):
     api_key_id: Annotated[str | None, Meta(description="Public id of the gateway token that was used.")]
 
 
+class Reloaded(Shape, frozen=True, kw_only=True):
+    """Providers by name, after their configuration was read again."""
+
+    providers: Annotated[list[str], Meta(description="All that are in force now.")]
+    added: list[str]
+    changed: Annotated[list[str], Meta(description="Those whose address, type or keys are others now.")]
+    removed: list[str]
+    needs_restart: Annotated[
+        list[str], Meta(description="Other settings that changed; they take effect at the next start.")
+    ]
+
+
 class Validation(Shape, frozen=True, kw_only=True):
     """What is wrong with one parameter."""
 

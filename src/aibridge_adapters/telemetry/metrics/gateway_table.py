@@ -12,6 +12,8 @@ TOOL_SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 GATEWAY = (
     gauge("build_info", "Always 1: what runs.", "version", "python"),
     gauge("provider_info", "Always 1: the configured providers.", "provider_name", "provider_type", "status"),
+    gauge("providers_last_reload_timestamp_seconds", "When the providers were last read, at the start or by a reload."),
+    gauge("providers_last_reload_success_timestamp_seconds", "When that last succeeded; earlier after a bad reload."),
     histogram("event_loop_lag_seconds", "How late the event loop comes to what is due.", buckets=LAG_SECONDS),
     counter("label_values_folded_total", "Times that a value of a label had to be shown as `other`.", "label"),
     gauge("recording_queue_writes", "Writes to the audit trail that wait or are being made."),
