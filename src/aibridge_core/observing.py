@@ -75,6 +75,10 @@ class Watch(AbstractContextManager[None], Protocol):
         """A fact was read off the exchange."""
         ...
 
+    def finished(self, reasons: Sequence[str]) -> None:
+        """Why one answer of a provider ended, in its own words, one for each choice; not told if it didn't say."""
+        ...
+
     def failed(self, failure: Failed | BridgeError) -> None:
         """Why it failed; the first reason counts, and is told once."""
         ...
@@ -150,6 +154,9 @@ class Unwatched:
         return UNWATCHED
 
     def observed(self, fact: Fact) -> None:
+        pass
+
+    def finished(self, reasons: Sequence[str]) -> None:
         pass
 
     def failed(self, failure: Failed | BridgeError) -> None:
@@ -256,6 +263,10 @@ class _Watches(_Together[Watch]):
     def observed(self, fact: Fact) -> None:
         for each in self._parts:
             each.observed(fact)
+
+    def finished(self, reasons: Sequence[str]) -> None:
+        for each in self._parts:
+            each.finished(reasons)
 
     def failed(self, failure: Failed | BridgeError) -> None:
         for each in self._parts:

@@ -6,7 +6,7 @@ Belongs here: stamping facts and deciding the outcome. Never: how records are st
 from collections.abc import Sequence
 
 from aibridge_core.actors import without_secrets
-from aibridge_core.dialects.api import Failed, Interceptor, Observed, Relay, Step
+from aibridge_core.dialects.api import Failed, Finished, Interceptor, Observed, Relay, Step
 from aibridge_core.errors import BridgeError
 from aibridge_core.keys import Keys
 from aibridge_core.observing import UNWATCHED, Phase, Watch
@@ -56,6 +56,8 @@ class Trail:
                 self._take(step.fact)
             elif isinstance(step, Failed):
                 self.fail(step)
+            elif isinstance(step, Finished):
+                self._watch.finished(step.reasons)
             elif isinstance(step, Relay):
                 relayed.append(step.data)
         return b"".join(relayed)

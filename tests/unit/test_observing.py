@@ -28,6 +28,7 @@ BODY = b'{"model":"m-1","stream":true,"messages":[{"role":"user","content":"hi"}
 EVENTS = (
     b'event: message_start\ndata: {"type":"message_start","message":{"id":"msg_1","model":"m-1",'
     b'"usage":{"input_tokens":5,"output_tokens":1}}}\n\n',
+    b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn"}}\n\n',
     b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
 )
 
@@ -85,6 +86,9 @@ class _Entry:
 
     def observed(self, fact: Fact) -> None:
         self._say(f"observed {type(fact).__name__}")
+
+    def finished(self, reasons: Sequence[str]) -> None:
+        self._say(f"finished {' '.join(reasons)}")
 
     def failed(self, failure: Failed | BridgeError) -> None:
         self._say(f"failed {failure.message}")
@@ -148,7 +152,7 @@ async def test_a_request_that_goes_well() -> None:
         "bridged /v1/messages ann (",
         *("find_tools (", ")", "intercept (", ")", "started", "begin (", ")", "process ("),
         *("upstream https://a.example/v1/messages (", "answered 200", "answering 200", "flowing"),
-        *("observed TokenUsage", "observed PromptUsage", "ended completed", "end (", ")", ")"),
+        *("observed TokenUsage", "finished end_turn", "observed PromptUsage", "ended completed", "end (", ")", ")"),
         *(")", f"sent={sum(map(len, EVENTS))}", ")"),
     ]
     assert (b"x-watched-by", b"") in upstream.requests[0].headers

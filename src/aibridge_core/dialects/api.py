@@ -58,6 +58,13 @@ class Failed:
 
 
 @frozen
+class Finished:
+    """Why the answer ended, in the API's own words, one for each of its choices. For observers; it isn't stored."""
+
+    reasons: Sequence[str]
+
+
+@frozen
 class CallTools:
     """The model asks for tools of ours. The relay runs them and goes on with what `resume` gives.
 
@@ -75,7 +82,7 @@ class Refused:
     error: BridgeError
 
 
-Step = Relay | Observed | Failed | CallTools | Refused
+Step = Relay | Observed | Failed | Finished | CallTools | Refused
 
 
 class Interceptor(Protocol):

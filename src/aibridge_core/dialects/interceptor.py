@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Protocol
 
-from aibridge_core.dialects.api import Failed, Observed, Relay, RequestView, Step
+from aibridge_core.dialects.api import Failed, Finished, Observed, Relay, RequestView, Step
 from aibridge_core.dialects.failures import failure_of_status
 from aibridge_core.errors import BridgeError
 from aibridge_core.records import ErrorType, Fact
@@ -48,6 +48,11 @@ class AnswerReader(Protocol):
 
     def body(self, data: bytes) -> None:
         """A whole answer that isn't a stream. Never raises: what can't be read sets `failure`."""
+        ...
+
+    @property
+    def finish_reasons(self) -> Sequence[str]:
+        """Why it ended, as it says itself; empty if it hasn't said."""
         ...
 
     def facts(self, *, partial: bool) -> Sequence[Fact]:
@@ -217,8 +222,8 @@ class StreamAnswer:
         return b"" if Verdict.HIDE in verdicts else rest
 
     def _facts(self, *, partial: bool) -> Sequence[Step]:
-        facts = [Observed(fact) for fact in self._reader.facts(partial=partial)]
-        return (*facts, self._reader.failure) if self._reader.failure else facts
+        learned = _learned(self._reader, partial=partial)
+        return (*learned, self._reader.failure) if self._reader.failure else learned
 
 
 class BodyAnswer:
@@ -257,6 +262,13 @@ class BodyAnswer:
         if self._too_large:
             return ()
         self._reader.body(body)
-        facts = [Observed(fact) for fact in self._reader.facts(partial=broken)]
+        learned = _learned(self._reader, partial=broken)
         failure = None if broken else self._reader.failure
-        return (*facts, failure) if failure else facts
+        return (*learned, failure) if failure else learned
+
+
+def _learned(reader: AnswerReader, *, partial: bool) -> Sequence[Step]:
+    """What an answer came to, apart from a failure."""
+    facts = [Observed(fact) for fact in reader.facts(partial=partial)]
+    reasons = reader.finish_reasons
+    return (*facts, Finished(reasons)) if reasons else facts

@@ -70,15 +70,17 @@ async def test_a_stream_that_breaks_off(tmp_path: Path) -> None:
 
 
 async def test_a_provider_that_is_away(tmp_path: Path) -> None:
-    """The call has no answer, only an error."""
+    """Each try is a call without an answer, with an error."""
 
     async def script(request: Received, answering: Answering) -> None:
         answering.reset()
 
-    async with traced(tmp_path, script) as seen:
+    async with traced(tmp_path, script, upstream_retries=1) as seen:
         assert await seen.ask() == 502
     assert set(errors(seen)) == {UPSTREAM, "Intercept.ProcessRequest", "Intercept", "POST /anthropic/v1/messages"}
-    assert "http.response.status_code" not in dict(seen.one(UPSTREAM).attributes or {})
+    tries = [dict(span.attributes or {}) for span in seen.named(UPSTREAM)]
+    assert [found["error.type"] for found in tries] == ["connection_error"] * 2
+    assert not any("http.response.status_code" in found for found in tries)
     assert dict(seen.one("POST /anthropic/v1/messages").attributes or {})["error.type"] == "connection_error"
 
 

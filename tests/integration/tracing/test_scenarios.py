@@ -37,6 +37,7 @@ BLOCKING = {**ASKED, "stream": False}
 CHAT_PATH, RESPONSES_PATH = "/openai/v1/chat/completions", "/openai/v1/responses"
 ASKED_RESPONSE = {"model": "m-1", "input": "hello"}
 CUT = SIMPLE[:3]
+FINISHED = "gen_ai.response.finish_reasons"
 BROKEN = (m.start(), m.error())
 ERROR = b'{"type":"error","error":{"type":"overloaded_error","message":"try later"}}'
 
@@ -143,6 +144,7 @@ async def test_generative_ai(tmp_path: Path) -> None:
         "gen_ai.provider.name": "anthropic",
         "gen_ai.request.model": "claude-x",
         "gen_ai.request.stream": True,
+        "gen_ai.response.finish_reasons": ("end_turn",),
         "gen_ai.response.id": "msg_1",
         "gen_ai.response.model": "claude-x",
         "gen_ai.usage.input_tokens": 325,
@@ -157,6 +159,7 @@ async def test_generative_ai(tmp_path: Path) -> None:
     assert (chat["gen_ai.provider.name"], chat["gen_ai.response.model"]) == ("openai", "m-1")
     assert (chat["gen_ai.usage.input_tokens"], chat["gen_ai.usage.cache_read.input_tokens"]) == (12, 4)
     assert response["gen_ai.usage.reasoning.output_tokens"] == 2
+    assert [call["gen_ai.response.finish_reasons"] for call in (chat, response)] == [("stop",), ("completed",)]
     assert all(span.kind is SpanKind.CLIENT for span in seen.named("Intercept.ProcessRequest.Upstream"))
 
 
@@ -186,6 +189,8 @@ async def test_an_injected_tool(tmp_path: Path) -> None:
             await seen.ask()
             await seen.ask()
     assert seen.counts() == [3, 2, 3, 1, 1]
+    reasons = [attributes(seen, "Intercept.ProcessRequest.Upstream", turn)[FINISHED] for turn in range(3)]
+    assert reasons == [("tool_use",), ("end_turn",), ("end_turn",)]
     call = seen.one("Intercept.ProcessRequest.ToolCall")
     assert seen.parent(call) == "Intercept.ProcessRequest"
     intercept = attributes(seen, "Intercept", 0)

@@ -8,7 +8,7 @@ from typing import Any
 from attrs import frozen
 from hypothesis import strategies as st
 
-from aibridge_core.dialects.api import Dialect, Failed, Observed, Relay, Step
+from aibridge_core.dialects.api import Dialect, Failed, Finished, Observed, Relay, Step
 from aibridge_core.records import Fact, ModelThought, TokenUsage, ToolUsage
 from aibridge_core.wire import AnswerHead
 
@@ -25,6 +25,8 @@ class Outcome:
     """The part of `relayed` that waited for the records."""
     facts: Sequence[Fact]
     failures: Sequence[Failed]
+    finished: Sequence[str]
+    """Why the answer ended."""
     response_id: str
 
     @property
@@ -58,6 +60,7 @@ def play(
         held=b"".join(step.data for step in steps if isinstance(step, Relay) and step.last),
         facts=[step.fact for step in steps if isinstance(step, Observed)],
         failures=[step for step in steps if isinstance(step, Failed)],
+        finished=[reason for step in steps if isinstance(step, Finished) for reason in step.reasons],
         response_id=interceptor.response_id,
     )
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aibridge_core.dialects.api import Failed, Observed, Relay, RequestView
+from aibridge_core.dialects.api import Failed, Finished, Observed, Relay, RequestView
 from aibridge_core.dialects.interceptor import AnswerInterceptor, Verdict
 from aibridge_core.errors import BridgeError, UpstreamBroken
 from aibridge_core.records import ErrorType, Fact, ModelThought
@@ -23,6 +23,7 @@ class WordReader:
         self.response_id = ""
         self.failure: Failed | None = None
         self.complete = False
+        self.finish_reasons: Sequence[str] = ()
         self.words: list[str] = []
 
     def event(self, event: SseEvent) -> Verdict:
@@ -32,6 +33,7 @@ class WordReader:
         self.words.append(word)
         self.response_id = self.response_id or word
         self.complete = word == "bye"
+        self.finish_reasons = ("said bye",) if self.complete else ()
         if word == "oops":
             self.failure = Failed(ErrorType.OVERLOADED, "oops")
         return {"hide": Verdict.HIDE, "bye": Verdict.LAST, "oops": Verdict.LAST}.get(word, Verdict.PASS)
@@ -87,6 +89,7 @@ class TestStreams:
             Relay(b"data: a\n\n"),
             Observed(ModelThought(response_id="", content="a")),
             Observed(ModelThought(response_id="", content="bye")),
+            Finished(("said bye",)),
             Relay(b"data: bye\n\n: x\n\n", last=True),
         ]
         assert list(interceptor.feed(b": later\n\n")) == [Relay(b": later\n\n")]

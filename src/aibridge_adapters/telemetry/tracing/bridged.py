@@ -3,7 +3,7 @@
 Belongs here: which phase is which span, and what each is told. Never: HTTP, MCP, or how spans are kept and sent.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from time import time_ns
 from types import TracebackType
@@ -114,6 +114,10 @@ class BridgedWatch:
     def observed(self, fact: Fact) -> None:
         if self._call:
             self._call.observed(fact)
+
+    def finished(self, reasons: Sequence[str]) -> None:
+        if self._call:
+            self._call.finished(reasons)
 
     def failed(self, failure: Failed | BridgeError) -> None:
         self._failure = self._failure or failure

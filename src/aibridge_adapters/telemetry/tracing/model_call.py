@@ -3,6 +3,7 @@
 Belongs here: what the call's span is told. Never: other spans.
 """
 
+from collections.abc import Sequence
 from time import perf_counter, time_ns
 from types import TracebackType
 from typing import Any
@@ -67,6 +68,9 @@ class ModelCall:
             self._attributes.update(gen_ai.used(fact))
         elif self._content:
             self._facts.append(fact)
+
+    def finished(self, reasons: Sequence[str]) -> None:
+        self._attributes[names.FINISH_REASONS] = tuple(reasons)
 
     def failed(self, failure: Failed | BridgeError) -> None:
         """The answer says so, or broke off. What happens after the call is not its failure."""

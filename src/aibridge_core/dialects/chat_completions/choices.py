@@ -17,7 +17,7 @@ class Choice:
     """One choice, fed with its deltas, or with its whole message."""
 
     def __init__(self) -> None:
-        self.finished = False
+        self.finish_reason = ""
         self.touched: Sequence[Call] = ()
         """For each tool call in the last delta, in order: the call that it is, or is a piece of."""
         self._reasoning: list[str] = []
@@ -36,6 +36,11 @@ class Choice:
             if self._legacy is None:
                 self._legacy = self._begin()
             self._legacy.add(delta.function_call)
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more of it will come."""
+        return bool(self.finish_reason)
 
     @property
     def begun(self) -> "Sequence[Call]":

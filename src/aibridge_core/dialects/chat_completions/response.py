@@ -74,6 +74,11 @@ class ChatReader:
         )
         return found
 
+    @property
+    def finish_reasons(self) -> Sequence[str]:
+        """Of the choices that have ended, in their order."""
+        return tuple(choice.finish_reason for _, choice in sorted(self._choices.items()) if choice.finished)
+
     def _take(self, answer: Answer, *, whole: bool) -> None:
         if not (self.response_id and self._model):
             self.response_id = self.response_id or text_or(answer.id)
@@ -95,5 +100,5 @@ class ChatReader:
         if delta := part.message if whole else part.delta:
             choice.add(delta, whole=whole)
         if part.finish_reason:
-            choice.finished = True
+            choice.finish_reason = text_or(part.finish_reason, "unknown")
             self.complete = all(choice.finished for choice in self._choices.values())

@@ -36,6 +36,7 @@ _ERRORS: Mapping[str, ErrorType] = {
 class _Message(msgspec.Struct):
     id: Any = None
     model: Any = None
+    stop_reason: Any = None
     usage: Any = None
     content: msgspec.Raw = msgspec.Raw(b"null")
 
@@ -56,10 +57,6 @@ class _BlockDelta(msgspec.Struct):
 
 class _BlockStop(msgspec.Struct):
     index: int
-
-
-class _MessageEnd(msgspec.Struct):
-    stop_reason: Any = None
 
 
 class _MessageDelta(msgspec.Struct):
@@ -89,6 +86,7 @@ class MessagesReader:
         self.response_id = ""
         self.failure: Failed | None = None
         self.complete = False
+        self.finish_reasons: Sequence[str] = ()
         self._model = ""
         self._usage = UsageCounter()
         self._counted = False
@@ -112,6 +110,7 @@ class MessagesReader:
             self._fail(data, "the answer is not a message of the Messages API")
             return
         self._describe(message)
+        self._stopped(message.stop_reason)
         self._blocks += (block for raw in contents if (block := _block(try_read(_CONTENT, raw))))
         self._counted = self.complete = True
 
@@ -126,6 +125,13 @@ class MessagesReader:
         self.response_id = text_or(message.id, self.response_id)
         self._model = text_or(message.model, self._model)
         self._usage.replace(message.usage)
+
+    def _stopped(self, reason: Any) -> bool:
+        """Whether that is a reason to stop; `message_start` has none yet."""
+        if not isinstance(reason, str):
+            return False
+        self.finish_reasons = (reason,)
+        return True
 
     def _fail(self, data: bytes, otherwise: str) -> None:
         error = error_object(data)
@@ -158,7 +164,8 @@ class MessagesReader:
     def _message_delta(self, data: bytes) -> Verdict:
         if event := try_read(_MESSAGE_DELTA, data):
             counted = self._usage.replace(event.usage)
-            self._counted = self._counted or (counted and _has_stopped(event.delta))
+            stopped = self._stopped(event.delta.get("stop_reason") if isinstance(event.delta, Mapping) else None)
+            self._counted = self._counted or (counted and stopped)
         return Verdict.PASS
 
     def _message_stop(self, _: bytes) -> Verdict:
@@ -192,7 +199,3 @@ def _name_of(data: bytes) -> bytes:
 
 def _block(content: Content | None) -> Block | None:
     return block_of(content, closed=True) if content else None
-
-
-def _has_stopped(delta: Any) -> bool:
-    return isinstance(delta, Mapping) and isinstance(delta.get("stop_reason"), str)

@@ -35,6 +35,7 @@ class _Response(msgspec.Struct, gc=False):
     status: Any = None
     service_tier: Any = None
     error: Any = None
+    incomplete_details: Any = None
     output: Raw = NO_VALUE
     usage: Any = None
 
@@ -68,6 +69,7 @@ class ResponsesReader:
         self.response_id = ""
         self.failure: Failed | None = None
         self.complete = False
+        self.finish_reasons: Sequence[str] = ()
         self._model = ""
         self._service_tier: Any = None
         self._usage: Any = None
@@ -163,6 +165,7 @@ class ResponsesReader:
         self._head(response)
         self._service_tier = response.service_tier
         self._usage = response.usage
+        self.finish_reasons = _reasons(response)
         items = [read_item(raw) for raw in elements(response.output)]
         if items and len(items) >= len(self._items):
             self._items = [item_facts(item, self.response_id) for item in items if item]
@@ -192,6 +195,13 @@ def _name_in(data: bytes) -> bytes:
 def _response_of(data: bytes) -> _Response | None:
     event = try_read(_EVENT, data)
     return try_read(_RESPONSE, event.response) if event else None
+
+
+def _reasons(response: _Response) -> Sequence[str]:
+    """Why it is incomplete, else the status that it ended with: the API has no other words for it."""
+    details = response.incomplete_details
+    reason = text_or(details.get("reason") if isinstance(details, Mapping) else None) or text_or(response.status)
+    return (reason,) if reason else ()
 
 
 def _key(output_index: Any) -> Any:
