@@ -217,6 +217,7 @@ async def run_server(
             tls_cert=settings.tls_cert_file,
             tls_key=settings.tls_key_file,
             shutdown_timeout=settings.shutdown_timeout,
+            header_timeout=settings.header_timeout,
             on_ready=on_ready,
         )
         tasks.cancel_scope.cancel()

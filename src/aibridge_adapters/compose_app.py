@@ -83,5 +83,6 @@ def app_of(
         observer=observer,
         allow_byok=settings.allow_byok,
         max_body=settings.max_body,
+        body_timeout=settings.body_timeout,
         keep_alive_interval=settings.keep_alive_interval,
     )

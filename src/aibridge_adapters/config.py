@@ -192,6 +192,10 @@ class Settings:
     allow_byok: bool = True
     max_body: int = 32 * 1024 * 1024
     """Largest request body, in bytes, compressed and decompressed alike."""
+    header_timeout: float = 15.0
+    """How long a request's head may take from its first byte on, in seconds; 0: no limit."""
+    body_timeout: float = 60.0
+    """How long its body may take, in seconds, and one more for each 16 KiB that have come; 0: no limit."""
     timeouts: Timeouts = Factory(Timeouts)
     limits: LimitSettings = Factory(LimitSettings)
     upstream_retries: int = 2

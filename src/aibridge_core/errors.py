@@ -7,6 +7,7 @@
     │  ├─ Forbidden               403  ├─ UnsupportedCoding   415
     │  ├─ RouteNotFound           404  └─ NotSupported        501
     │  ├─ MethodNotAllowed        405
+    │  ├─ RequestTooSlow          408
     │  └─ RateLimited             429
     ├─ OperatorFault          the gateway's configuration is at fault
     │  ├─ NoUpstreamCredential    502
@@ -100,6 +101,13 @@ class RequestTooLarge(ClientFault):
     """The body passes the configured maximum."""
 
     status = 413
+    headers = ((b"x-should-retry", b"false"),)
+
+
+class RequestTooSlow(ClientFault):
+    """The body doesn't come, or so slowly that it only keeps a place (RFC 9110, section 15.5.9)."""
+
+    status = 408
     headers = ((b"x-should-retry", b"false"),)
 
 

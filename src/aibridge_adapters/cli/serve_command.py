@@ -19,6 +19,7 @@ from rich.text import Text
 from aibridge_adapters.cli.banner import banner, first_user
 from aibridge_adapters.cli.config_flags import load_from_flags, settings_from_flags, settings_options
 from aibridge_adapters.cli.errors import failures_in_words
+from aibridge_adapters.cli.open_files import raise_open_files
 from aibridge_adapters.cli.safe_text import safe
 from aibridge_adapters.clock import SystemClock, new_id
 from aibridge_adapters.compose import run_server
@@ -52,6 +53,7 @@ def serve(**flags: Any) -> None:
     loaded = settings_from_flags(**flags)
     with failures_in_words(LogFileNotOpened):
         logs = _start_logging(loaded.settings)
+    raise_open_files()
     _say_warnings(loaded)
 
     def reread() -> Settings:

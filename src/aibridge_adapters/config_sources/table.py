@@ -139,6 +139,18 @@ SETTINGS = (
         meaning="Largest request body, compressed and decompressed alike; a larger one is answered with 413.",
     ),
     Setting(
+        key="header_timeout",
+        kind=kinds.DURATION,
+        unit="seconds",
+        meaning="Longest time for the headers of a request to arrive, from their first byte on. 0: no limit.",
+    ),
+    Setting(
+        key="body_timeout",
+        kind=kinds.DURATION,
+        unit="seconds",
+        meaning="Longest time for a request's body to arrive; each 16 KiB that came add a second. 0: no limit.",
+    ),
+    Setting(
         key="timeouts.connect",
         name="connect_timeout",
         kind=kinds.DURATION,

@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 import anyio
 from attrs import field, frozen
 
-from aibridge_adapters.http.body import ClientLeft, read_body
+from aibridge_adapters.http.body import BODY_TIMEOUT, ClientLeft, read_body
 from aibridge_adapters.http.reply import AsgiReply, Send
 from aibridge_adapters.http.tasks import RequestTasks
 from aibridge_adapters.http.tokens import authenticate
@@ -59,6 +59,8 @@ class GatewayApp:
     observer: Observer = UNWATCHED
     allow_byok: bool = True
     max_body: int = 32 * 1024 * 1024
+    body_timeout: float = BODY_TIMEOUT
+    """For a request's body, in seconds; see `read_body`."""
     keep_alive_interval: float = 10.0
     _draining: anyio.Event = field(factory=anyio.Event)
 
@@ -124,7 +126,7 @@ class GatewayApp:
         match = self.router.resolve(arrival.method, arrival.path)
         if self._draining.is_set():
             raise ShuttingDown("the gateway is shutting down; try again")
-        body = await read_body(arrival.headers, receive, limit=self.max_body)
+        body = await read_body(arrival.headers, receive, limit=self.max_body, patience=self.body_timeout)
         use_case = self.bridge if match.route.mode is Mode.BRIDGED else self.passthrough
         reply.watch(scope, receive)
         request = ClientRequest(

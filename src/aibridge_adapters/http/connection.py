@@ -5,8 +5,15 @@ application.
 """
 
 import asyncio
+import json
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
 
+import h11
 from h2.errors import ErrorCodes
+from h2.events import DataReceived, PingReceived, PriorityUpdated, RemoteSettingsChanged, StreamReset
+from h2.events import Event as H2Event
 from h2.exceptions import ProtocolError
 from hypercorn.asyncio.tcp_server import MAX_RECV, TCPServer
 from hypercorn.config import Config
@@ -19,10 +26,53 @@ from hypercorn.typing import ConnectionState
 from hypercorn.utils import parse_socket_addr
 
 from aibridge_adapters.http.exchange import ExchangeTasks
+from aibridge_adapters.http.strict import StrictConnection
+
+HEADER_TIMEOUT: Final = 15.0
+"""Seconds for a request's head, from its first byte on."""
+MAX_CHORES: Final = 500
+"""Most frames within `CHORES_WITHIN` seconds that are work for the server and bring no request on."""
+CHORES_WITHIN: Final = 10.0
+
+REASONS: Final = {
+    400: "the request is not valid HTTP/1.1",
+    408: "the request's headers did not come in time",
+    431: "the request's headers are too large",
+    501: "only Transfer-Encoding: chunked is known",
+}
+"""Why a request is refused before any application sees it, unless somebody said it better."""
 
 
 class Http1(H11Protocol):
     """HTTP/1.1."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)  # type: ignore[arg-type]
+        self.connection = StrictConnection()
+
+    @property
+    def waits_for_a_head(self) -> bool:
+        """Whether a request has begun and its head is not complete."""
+        return isinstance(self.connection, StrictConnection) and self.connection.has_begun
+
+    async def time_out(self) -> None:
+        """The head took too long."""
+        if self.waits_for_a_head:
+            await self._send_error_response(408)
+        await self.send(Closed())
+
+    async def _send_error_response(self, status_code: int) -> None:
+        """hypercorn's says nothing but the status."""
+        fault = getattr(self.connection, "fault", "") or REASONS.get(status_code, REASONS[400])
+        body = json.dumps({"error": {"type": "invalid_request_error", "message": f"Refused: {fault}."}}).encode()
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            (b"connection", b"close"),
+        ]
+        await self._send_h11_event(h11.Response(status_code=status_code, headers=headers))
+        await self._send_h11_event(h11.Data(data=body))
+        await self._send_h11_event(h11.EndOfMessage())
 
     async def _check_protocol(self, event: object) -> None:
         """HTTP/2 comes by TLS only: a request to upgrade to it in clear text is served as it is (RFC 9110, 7.8)."""
@@ -49,6 +99,24 @@ class Http2(H2Protocol):
         super().__init__(*args)  # type: ignore[arg-type]
         self.streams = _Streams()  # type: ignore[assignment]
         self._answered: set[int] = set()
+        self._chores: deque[float] = deque(maxlen=MAX_CHORES)
+
+    async def _handle_events(self, events: list[H2Event]) -> None:
+        """Take what a client sent. One that only makes work is sent away (RFC 9113, section 10.5)."""
+        if self._is_flooded_by(events):
+            self.connection.close_connection(ErrorCodes.ENHANCE_YOUR_CALM)
+            await self._flush()
+            await self.send(Closed())
+        else:
+            await super()._handle_events(events)
+
+    def _is_flooded_by(self, events: Sequence[H2Event]) -> bool:
+        chores = sum(1 for event in events if _is_chore(event))
+        if not chores:
+            return False
+        now = asyncio.get_running_loop().time()
+        self._chores.extend([now] * chores)
+        return len(self._chores) == MAX_CHORES and now - self._chores[0] < CHORES_WITHIN
 
     async def stream_send(self, event: StreamEvent) -> None:
         """Take what an exchange sends."""
@@ -77,12 +145,21 @@ class Http2(H2Protocol):
         await self.has_data.set()
 
 
+def _is_chore(event: H2Event) -> bool:
+    """A stream that is begun to be reset, an empty piece of a body, a question that must be answered."""
+    if isinstance(event, DataReceived):
+        return not event.data and event.stream_ended is None
+    return isinstance(event, StreamReset | PingReceived | RemoteSettingsChanged | PriorityUpdated)
+
+
 class ClientConnection(TCPServer):
     """A connection and its requests; `run` ends when it is closed."""
 
-    def __init__(self, *args: object) -> None:
+    def __init__(self, *args: object, header_timeout: float = HEADER_TIMEOUT) -> None:
         super().__init__(*args)  # type: ignore[arg-type]
+        self._header_timeout = header_timeout
         self._idle_timer: asyncio.TimerHandle | None = None
+        self._hurried = False
 
     async def run(self) -> None:
         """Serve until either side closes."""
@@ -128,7 +205,19 @@ class ClientConnection(TCPServer):
                 break
             await self.protocol.handle(piece)
             del piece
+            if self._idle_timer and not self._hurried:
+                self._hurry()
         await self.protocol.handle(Closed())
+
+    def _hurry(self) -> None:
+        """A request that has begun must go on sooner than one that hasn't; what trickles in wins no time."""
+        protocol = self.protocol
+        if self._header_timeout and isinstance(protocol, Http1) and protocol.waits_for_a_head:
+            self._stop_watching()
+            self._hurried = True
+            self._idle_timer = self.loop.call_later(
+                self._header_timeout, lambda: self._task_group.spawn(protocol.time_out)
+            )
 
     async def protocol_send(self, event: Event) -> None:
         """Take what the protocol says. hypercorn starts and cancels a task for each idle time; a timer does."""
@@ -154,6 +243,7 @@ class ClientConnection(TCPServer):
         if self._idle_timer is not None:
             self._idle_timer.cancel()
             self._idle_timer = None
+            self._hurried = False
 
     def _end(self) -> None:
         self._stop_watching()
@@ -169,7 +259,6 @@ def hypercorn_config(*, keep_alive: float) -> Config:
     config.include_date_header = False  # a relayed answer has the provider's
     config.keep_alive_timeout = keep_alive
     config.keep_alive_max_requests = 2**62
-    config.h11_max_incomplete_size = 256 * 1024
     config.h2_max_header_list_size = 256 * 1024
     config.h2_max_concurrent_streams = 1000
     return config

@@ -18,7 +18,7 @@ import anyio
 from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.typing import LifespanState
 
-from aibridge_adapters.http.connection import ClientConnection, hypercorn_config
+from aibridge_adapters.http.connection import HEADER_TIMEOUT, ClientConnection, hypercorn_config
 
 KEEP_ALIVE: Final = 90.0
 """Seconds a connection may be idle. Above what clients keep theirs for, so that they close first."""
@@ -46,16 +46,18 @@ async def serve(
     tls_cert: Path | None = None,
     tls_key: Path | None = None,
     shutdown_timeout: float = 30.0,
+    header_timeout: float = HEADER_TIMEOUT,
     on_ready: Callable[[Sequence[str]], None] = lambda addresses: None,
 ) -> None:
     """Serve until `stop` is set, then stop accepting and return when the running requests are over.
 
     `address` is `host:port`; port 0 takes a free one. `on_ready` gets the addresses taken, in the same form.
-    Requests that still run `shutdown_timeout` seconds after `stop` are cancelled. The application gets no lifespan
+    Requests that still run `shutdown_timeout` seconds after `stop` are cancelled. A request whose headers aren't there
+    `header_timeout` seconds after its first byte is refused; 0: no limit. The application gets no lifespan
     events. Raises ListenError.
     """
     tls = _tls(tls_cert, tls_key)
-    server = _Server(app, listen(address), tls)
+    server = _Server(app, listen(address), tls, header_timeout)
     try:
         addresses = await server.start()
         on_ready(addresses)
@@ -111,7 +113,14 @@ def listen(address: str) -> list[socket.socket]:
 
 
 class _Server:
-    def __init__(self, app: AsgiApp, sockets: list[socket.socket], tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self,
+        app: AsgiApp,
+        sockets: list[socket.socket],
+        tls: ssl.SSLContext | None,
+        header_timeout: float = HEADER_TIMEOUT,
+    ) -> None:
+        self._header_timeout = header_timeout
         self._app = app
         self._sockets = sockets
         self._tls = tls
@@ -137,7 +146,16 @@ class _Server:
         # asyncio does this only for sockets that name their protocol, and those of `socket.create_server` don't. With
         # Nagle's algorithm the body of an answer waits for the client's delayed acknowledgement of its head: 40 ms.
         writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection = ClientConnection(self._app, loop, self._config, self._context, LifespanState({}), reader, writer)
+        connection = ClientConnection(
+            self._app,
+            loop,
+            self._config,
+            self._context,
+            LifespanState({}),
+            reader,
+            writer,
+            header_timeout=self._header_timeout,
+        )
         self._connections[task] = connection
         try:
             await connection.run()

@@ -30,6 +30,8 @@ EXAMPLES = {
     "bootstrap_admin_token": ("a-token-of-24-characters", "a-token-of-24-characters"),
     "allow_byok": ("no", False),
     "max_body": ("1KiB", 1024),
+    "header_timeout": ("4s", 4.0),
+    "body_timeout": ("6s", 6.0),
     "timeouts.connect": ("1s", 1.0),
     "timeouts.read_idle": ("2m", 120.0),
     "timeouts.total": ("3h", 10800.0),
