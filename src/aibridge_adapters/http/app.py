@@ -6,6 +6,7 @@ ASGI on purpose: middleware that wraps requests costs tasks and queues for every
 
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -26,7 +27,7 @@ from aibridge_core.passthrough import Passthrough
 from aibridge_core.ports import Authenticator, Clock, NewId
 from aibridge_core.providers.api import Mode
 from aibridge_core.routing import Router
-from aibridge_core.wire import AnswerHead, Arrival, ClientRequest
+from aibridge_core.wire import AnswerHead, Arrival, ClientRequest, header
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -98,6 +99,7 @@ class GatewayApp:
                 clock=self.clock,
                 keep_alive_interval=self.keep_alive_interval,
                 on_start=serving.answering,
+                on_slow=partial(_slow, arrival),
             )
             with serving:
                 await self._answer(scope, arrival, receive, reply)
@@ -165,6 +167,17 @@ class GatewayApp:
         headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 200 if healthy else 503, "headers": headers})
         await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _slow(arrival: Arrival, seconds: float, size: int) -> None:
+    """Whoever looks for a slow gateway or provider should know that it is neither."""
+    fields = {
+        "flush_duration": round(seconds, 3),
+        "client_ip": arrival.client_host,
+        "user_agent": header(arrival.headers, b"user-agent") or "",
+        "payload_size": size,
+    }
+    _log.warning("slow client detected", extra=fields)
 
 
 async def _refuse(reply: AsgiReply, dialect: Dialect, error: BridgeError) -> None:

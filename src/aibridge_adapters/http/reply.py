@@ -4,7 +4,7 @@ Belongs here: the core's Reply port. Never: what an answer means.
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Final
 
 import anyio
 
@@ -15,8 +15,16 @@ from aibridge_core.wire import AnswerHead
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+SLOW: Final = 1.0
+"""Seconds for which a piece may wait before its client is called slow; whatever buffers on the way is full by then."""
 ON_DISCONNECT = "aibridge.on_disconnect"
 """ASGI extension of the bundled server: a function that takes a callback for when the client leaves."""
+
+OnSlow = Callable[[float, int], None]
+
+
+def _nobody(seconds: float, size: int) -> None:
+    """Has been told, or doesn't want to be."""
 
 
 class AsgiReply:
@@ -30,8 +38,9 @@ class AsgiReply:
         clock: Clock,
         keep_alive_interval: float,
         on_start: Callable[[int], None] = lambda status: None,
+        on_slow: OnSlow = _nobody,
     ) -> None:
-        """`on_start` is told the status when the head goes out."""
+        """`on_start` is told the status when the head goes out; `on_slow`, once, how long a piece of what size waited."""
         self.started = False
         self.client_gone = False
         self.sent = 0
@@ -40,6 +49,7 @@ class AsgiReply:
         self._clock = clock
         self._interval = keep_alive_interval
         self._on_start = on_start
+        self._on_slow = on_slow
         self._sent_at = 0.0
         self._busy = False
         self._pinging: anyio.Event | None = None
@@ -69,10 +79,14 @@ class AsgiReply:
         if self._pinging:
             await self._pinging.wait()
         self._busy = True
+        begun = self._clock.monotonic()
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
         self._busy = False
         self.sent += len(data)
         self._sent_at = self._clock.monotonic()
+        if self._sent_at - begun > SLOW:
+            tell, self._on_slow = self._on_slow, _nobody
+            tell(self._sent_at - begun, len(data))
 
     async def finish(self) -> None:
         """End the body in good order."""

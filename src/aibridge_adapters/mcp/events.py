@@ -228,7 +228,7 @@ def write_log(event: Event) -> None:
             outcome = event.error or ("the tool reports an error" if event.is_error else "")
             fields = {"tool": event.tool, "result_bytes": event.size, **({"error": outcome} if outcome else {})}
             _log.log(
-                logging.WARNING if event.error else logging.INFO,
+                logging.WARNING if outcome else logging.DEBUG,
                 "injected tool invoked",
                 extra=_fields(event, **fields),
             )
