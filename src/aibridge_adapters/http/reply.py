@@ -40,7 +40,7 @@ class AsgiReply:
         on_start: Callable[[int], None] = lambda status: None,
         on_slow: OnSlow = _nobody,
     ) -> None:
-        """`on_start` is told the status when the head goes out; `on_slow`, once, how long a piece of what size waited."""
+        """`on_start` is told the status when the head goes out; `on_slow`, once, how long how large a piece waited."""
         self.started = False
         self.client_gone = False
         self.sent = 0
