@@ -170,7 +170,12 @@ async def gateway(
         await stack.enter_async_context(_in_background(purging(storage, policy, purges, clock)))
         metrics.attach(
             Sources(
-                storage=storage, recording=recording, authenticator=authenticator, purges=purges, providers=providers
+                storage=storage,
+                recording=recording,
+                authenticator=authenticator,
+                purges=purges,
+                providers=providers,
+                spans=traced.counts,
             )
         )
         stack.callback(metrics.close)

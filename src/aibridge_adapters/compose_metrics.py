@@ -13,12 +13,13 @@ from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 
 from aibridge_adapters.config import Settings
 from aibridge_adapters.identity.authenticator import StoredAuthenticator
-from aibridge_adapters.mcp.events import Called, Connected, Event, LeftOut, Listed, Rested, WarmedUp
+from aibridge_adapters.mcp.events import Called, Connected, Event, LeftOut, Listed, Renewed, Rested, WarmedUp
 from aibridge_adapters.metering import Metering, Sources
 from aibridge_adapters.recording import Recording
 from aibridge_adapters.retention import Tally
 from aibridge_adapters.storage import Storage
 from aibridge_adapters.storage.writing import Commit, Writing
+from aibridge_adapters.telemetry.logs import sink_counters
 from aibridge_adapters.telemetry.metrics import (
     Bounds,
     CommitMeters,
@@ -73,6 +74,7 @@ class PrometheusMetering(Metering):
                     **_of_recording(sources.recording),
                     **_of_authenticator(sources.authenticator),
                     **_of_purges(sources.purges),
+                    **_of_logs_and_traces(sources),
                     "label_values_folded_total": lambda: (((k,), n) for k, n in self._bounds.folded.items()),
                 }
             )
@@ -108,6 +110,8 @@ class PrometheusMetering(Metering):
                     self._mcp.skipped(server)
             case LeftOut():
                 self._mcp.skipped(event.server)
+            case Renewed():
+                self._mcp.renewed(event.server, error=event.error)
 
 
 def _of_build() -> Mapping[str, Reading]:
@@ -168,6 +172,19 @@ def _of_authenticator(authenticator: Authenticator) -> Mapping[str, Reading]:
         "auth_cache_hits_total": lambda: authenticator.counters.hits,
         "auth_cache_misses_total": lambda: authenticator.counters.misses,
         "auth_cache_entries": lambda: authenticator.remembered,
+    }
+
+
+def _of_logs_and_traces(sources: Sources) -> Mapping[str, Reading]:
+    """What became of log lines and spans on their way."""
+
+    def lines() -> list[tuple[tuple[str, ...], float]]:
+        found = sink_counters()
+        return [((each.sink, what), getattr(each, what)) for each in found for what in ("written", "dropped")]
+
+    return {
+        "log_lines_total": lines,
+        "trace_spans_total": lambda: [((outcome,), n) for outcome, n in sources.spans().items()],
     }
 
 

@@ -3,7 +3,7 @@
 Belongs here: which part of the gateway tells the traces what. Never: spans.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
@@ -48,6 +48,8 @@ class Traces:
     recorder: Callable[[Recorder], Recorder] = field(default=_as_it_is)
     listeners: Sequence[Listener] = ()
     watcher: Watcher = unwatched
+    counts: Callable[[], Mapping[str, int]] = dict
+    """What became of spans by now, by outcome."""
 
 
 @asynccontextmanager
@@ -77,7 +79,11 @@ def _ids_in_logs() -> Iterator[None]:
 def _wired(tracing: Tracing) -> Traces:
     tools = _ToolServers(tracing.tools)
     return Traces(
-        observers=[tracing.observer], recorder=tracing.recorder, listeners=[tools.listen], watcher=tools.watch
+        observers=[tracing.observer],
+        recorder=tracing.recorder,
+        listeners=[tools.listen],
+        watcher=tools.watch,
+        counts=tracing.counts,
     )
 
 

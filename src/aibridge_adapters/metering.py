@@ -4,7 +4,7 @@ Belongs here: the choice, and the gateway without any. Never: `prometheus_client
 asked for; who doesn't want them doesn't pay for it at each start.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -34,6 +34,8 @@ class Sources:
     authenticator: Authenticator
     purges: Tally
     providers: Providers
+    spans: Callable[[], Mapping[str, int]] = dict
+    """What became of spans, by outcome."""
 
 
 class Metering:

@@ -128,6 +128,9 @@ async def test_a_collector_that_never_answers(monkeypatch: pytest.MonkeyPatch) -
             assert monotonic() - begun < 20
             kept = sum(isinstance(each, LeanSpan) and each.name == "one" for each in gc.get_objects())
             assert kept <= 64 + 2 * 32
+            counts = opened.counts()
+            assert counts["sent"] == counts["failed"] == 0
+            assert 20_000 - 64 - 32 <= counts["dropped"] < 20_000
             begun = monotonic()
         assert monotonic() - begun < 5
 

@@ -29,6 +29,7 @@ class McpMeters:
         self._tools = meters.gauge("mcp_server_tools")
         self._connects = meters.counter("mcp_connects_total")
         self._skipped = meters.counter("mcp_skipped_total")
+        self._renewals = meters.counter("mcp_token_renewals_total")
         self._calls = meters.histogram("mcp_tool_call_seconds")
 
     def connected(self, server: str, *, error: str) -> None:
@@ -45,6 +46,10 @@ class McpMeters:
     def skipped(self, server: str) -> None:
         """A user's tools were put together without it."""
         self._skipped(server).inc()
+
+    def renewed(self, server: str, *, error: str) -> None:
+        """A user's token for it was renewed, or could not be."""
+        self._renewals(server, "failed" if error else "ok").inc()
 
     def called(self, server: str, *, seconds: float, outcome: str) -> None:
         """A tool was run, or could not be."""

@@ -43,11 +43,20 @@ GATEWAY = (
         "Times that a user's tools were put together without this MCP server: down, too slow, or without a token.",
         "server",
     ),
+    counter(
+        "mcp_token_renewals_total", "Renewals of users' tokens for MCP servers: ok or failed.", "server", "outcome"
+    ),
     histogram(
         "mcp_tool_call_seconds",
         "Time of one call of an injected tool. Outcome: ok, error (the tool says so) or failed (it did not run).",
         *("server", "outcome"),
         buckets=TOOL_SECONDS,
+    ),
+    counter("log_lines_total", "Log lines: written, or dropped because a sink didn't take them.", "sink", "outcome"),
+    counter(
+        "trace_spans_total",
+        "Spans: sent, failed (a collector didn't take them) or dropped (no room while it is slow).",
+        "outcome",
     ),
     counter("purge_runs_total", "Runs of the purge of what was kept long enough, by outcome.", "outcome"),
     counter("purge_deleted_total", "Interceptions that were deleted."),

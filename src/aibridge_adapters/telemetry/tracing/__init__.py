@@ -13,7 +13,7 @@ Belongs here: spans. Never: metrics, logs. The packages of the extra `otel` are 
 """
 
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
-from attrs import frozen
+from attrs import evolve, frozen
 
 from aibridge_adapters.config import TracingSettings
 from aibridge_adapters.telemetry.tracing.errors import TracingError, TracingNotInstalled, TracingNotOpened
@@ -47,6 +47,8 @@ class Tracing:
     observer: Observer
     tools: "ToolSpans"
     tracer: "Tracer"
+    counts: Callable[[], Mapping[str, int]] = dict
+    """What became of the spans by now, by outcome; empty if that is somebody else's business."""
 
     def recorder(self, inner: Recorder) -> Recorder:
         """The recorder, with spans."""
@@ -74,7 +76,7 @@ async def open_tracing(
         return
     try:
         with _logs(settings.logs):
-            yield _wire(pipeline.tracer, settings, contents)
+            yield evolve(_wire(pipeline.tracer, settings, contents), counts=pipeline.counts)
     finally:
         await _close(pipeline)
 

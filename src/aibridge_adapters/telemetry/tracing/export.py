@@ -5,7 +5,7 @@ a thread of its own: bounded, and what doesn't fit is dropped, so that a dead or
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from urllib.parse import urlsplit
 
@@ -40,9 +40,23 @@ class Readable(SpanExporter):
         self._resource = resource
         self._scope = scope
         self._limits = SpanLimits()
+        self.sent = 0
+        """Spans that the collector took."""
+        self.failed = 0
+        """Spans that it didn't take; they are lost."""
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """As the inner one."""
+        result = SpanExportResult.FAILURE
+        try:
+            result = self._export(spans)
+        finally:
+            taken = len(spans) if result is SpanExportResult.SUCCESS else 0
+            self.sent += taken
+            self.failed += len(spans) - taken
+        return result
+
+    def _export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         made = [
             readable(span, self._resource, self._scope, self._limits) for span in spans if isinstance(span, LeanSpan)
         ]
@@ -53,13 +67,35 @@ class Readable(SpanExporter):
         self._inner.shutdown()
 
 
+class Queue(BatchSpanProcessor):
+    """Counts what there is no room for. The SDK drops the oldest span then, and tells only meters of its own."""
+
+    def __init__(self, exporter: SpanExporter) -> None:
+        super().__init__(exporter, max_export_batch_size=_batch())
+        self.dropped = 0
+        self._waiting = self._batch_processor._queue
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """As the SDK's."""
+        self.dropped += len(self._waiting) == self._waiting.maxlen
+        super().on_end(span)
+
+
 @frozen
 class Pipeline:
     """A tracer, and where its spans go."""
 
     tracer: LeanTracer
-    processors: Sequence[BatchSpanProcessor]
-    exporters: Sequence[SpanExporter]
+    processors: Sequence[Queue]
+    exporters: Sequence[Readable]
+
+    def counts(self) -> Mapping[str, int]:
+        """What became of the spans that have ended, by outcome; the rest waits."""
+        return {
+            "sent": sum(each.sent for each in self.exporters),
+            "failed": sum(each.failed for each in self.exporters),
+            "dropped": sum(each.dropped for each in self.processors),
+        }
 
     def close(self) -> None:
         """Send what is there; waits for that."""
@@ -78,7 +114,7 @@ def open_pipeline(endpoint: str, version: str) -> Pipeline:
         defaults = TracerProvider()  # reads OTEL_TRACES_SAMPLER and OTEL_RESOURCE_ATTRIBUTES
         scope = InstrumentationScope(OWN_NAME, version, SCHEMA_URL)
         exporters = [Readable(each, _resource(defaults.resource, version), scope) for each in _exporters(endpoint)]
-        processors = [BatchSpanProcessor(each, max_export_batch_size=_batch()) for each in exporters]
+        processors = [Queue(each) for each in exporters]
         return Pipeline(LeanTracer(defaults.sampler, processors, SpanLimits()), processors, exporters)
     except (ValueError, OSError) as error:
         raise TracingNotOpened(f"tracing can't be set up, check the OTEL_ variables: {error}") from error
