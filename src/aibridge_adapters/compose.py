@@ -15,6 +15,7 @@ from attrs import asdict, frozen
 
 from aibridge_adapters.clock import SystemClock, new_id
 from aibridge_adapters.compose_app import app_of
+from aibridge_adapters.compose_dumps import dumped
 from aibridge_adapters.compose_mcp import grace, tool_servers
 from aibridge_adapters.compose_recording import (
     purging,
@@ -116,6 +117,7 @@ async def gateway(
         stack.push_async_callback(recording.close)
         if upstream is None:
             upstream = await stack.enter_async_context(HttpxUpstream(settings.timeouts, ca_bundle=settings.ca_bundle))
+        upstream = stack.enter_context(dumped(upstream, settings, clock))
         counters = Counters()
         if tools is None:
             listeners: Sequence[Listener] = (counters, *metrics.mcp_listeners, *traced.listeners)

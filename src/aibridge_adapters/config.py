@@ -24,6 +24,8 @@ class ProviderSettings:
     base_url: str
     keys: tuple[str, ...] = field(default=(), repr=False)
     """Central upstream keys; of several, a pool chooses. Empty if every user brings their own."""
+    dump_dir: Path | None = None
+    """Where its exchanges are dumped; None: where all are, if that is set."""
 
 
 @frozen(kw_only=True)
@@ -138,6 +140,18 @@ class ToolSettings:
 
 
 @frozen(kw_only=True)
+class DumpSettings:
+    """Whole exchanges with providers as files, for debugging. They hold prompts and answers."""
+
+    dir: Path | None = None
+    """For all providers that have none of their own; None: those are not dumped."""
+    size: int = 1024 * 1024 * 1024
+    """Of all dumps in one folder, in bytes; the oldest go first."""
+    age: float = 7 * 86_400.0
+    """How long each is kept, in seconds; 0: until there is no room."""
+
+
+@frozen(kw_only=True)
 class PrometheusSettings:
     """Metrics, and where they are read."""
 
@@ -211,6 +225,7 @@ class Settings:
     ca_bundle: Path | None = None
     """Certificate authorities to trust upstream instead of the system's."""
     prometheus: PrometheusSettings = Factory(PrometheusSettings)
+    dumps: DumpSettings = Factory(DumpSettings)
     log_level: str = "info"
     log_format: str = "auto"
     """`human`, `json`, or `auto`: human on a terminal."""

@@ -29,7 +29,7 @@ from aibridge_core.records import InterceptionStart
 from aibridge_core.routing import Match
 from aibridge_core.sessions import session_id
 from aibridge_core.tools import Toolbox
-from aibridge_core.wire import ClientRequest, Headers, UpstreamRequest, header
+from aibridge_core.wire import ClientRequest, Headers, Subject, UpstreamRequest, header
 
 MAX_HEADER_TEXT = 512
 """Longest header value kept in an interception's metadata, in characters."""
@@ -113,7 +113,9 @@ class Intake:
         )
         credential = keys.expected()
         start = self._start(match, request, caller.actor, interceptor.request, credential, client, session)
-        outgoing = self._outgoing(match, request, interceptor, credential, edited=interceptor.request.body != plain)
+        outgoing = self._outgoing(
+            match, request, interceptor, credential, start, edited=interceptor.request.body != plain
+        )
         interceptor.request = evolve(interceptor.request, body=b"")
         return Asked(
             interceptor=interceptor,
@@ -171,7 +173,14 @@ class Intake:
         )
 
     def _outgoing(
-        self, match: Match, request: ClientRequest, interceptor: Interceptor, credential: Credential, *, edited: bool
+        self,
+        match: Match,
+        request: ClientRequest,
+        interceptor: Interceptor,
+        credential: Credential,
+        start: InterceptionStart,
+        *,
+        edited: bool,
     ) -> UpstreamRequest:
         view = interceptor.request
         headers = upstream_headers(
@@ -183,6 +192,7 @@ class Intake:
             headers=headers,
             body=view.body if edited else request.body,
             streaming=view.streaming,
+            subject=Subject(provider=match.provider.name, model=start.model, interception_id=start.id),
         )
 
 

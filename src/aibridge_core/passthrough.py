@@ -10,7 +10,7 @@ from aibridge_core.intake import Caller, upstream_headers
 from aibridge_core.observing import UNWATCHED, Observer, Watch
 from aibridge_core.ports import Clock, ContentCodings, Reply, Upstream
 from aibridge_core.routing import Match
-from aibridge_core.wire import AnswerHead, ClientRequest, UpstreamRequest
+from aibridge_core.wire import AnswerHead, ClientRequest, Subject, UpstreamRequest
 
 
 class Passthrough:
@@ -65,6 +65,7 @@ class Passthrough:
                 url=match.provider.url(match.path, request.query),
                 headers=upstream_headers(request.headers, keys.expected(), self._codings),
                 body=request.body,
+                subject=Subject(provider=match.provider.name),
             )
         )
 

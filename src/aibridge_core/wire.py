@@ -47,6 +47,17 @@ class ClientRequest:
 
 
 @frozen(kw_only=True)
+class Subject:
+    """What a request to a provider is about, for those who look at it on its way; none of it is sent."""
+
+    provider: str = ""
+    """Its name."""
+    model: str = ""
+    interception_id: str = ""
+    """Empty on passthrough routes, as is the model."""
+
+
+@frozen(kw_only=True)
 class UpstreamRequest:
     """What goes to a provider. `headers` holds the credential, so it never shows in a repr."""
 
@@ -56,6 +67,7 @@ class UpstreamRequest:
     body: bytes = field(default=b"", repr=False)
     streaming: bool = False
     """Whether a stream is asked for: streams have no total timeout."""
+    subject: Subject = Subject()
 
 
 def with_headers(request: UpstreamRequest, headers: Headers) -> UpstreamRequest:

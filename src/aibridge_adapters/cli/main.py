@@ -23,6 +23,7 @@ _COMMANDS = {
     "boundaries": "aibridge_adapters.cli.boundary_commands:boundaries",
     "providers": "aibridge_adapters.cli.provider_commands:providers",
     "mcp": "aibridge_adapters.cli.mcp_commands:mcp",
+    "dumps": "aibridge_adapters.cli.dump_commands:dumps",
     "retention": "aibridge_adapters.cli.retention_commands:retention",
     "db": "aibridge_adapters.cli.db_commands:db",
     "config": "aibridge_adapters.cli.config_commands:config",

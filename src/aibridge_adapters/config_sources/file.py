@@ -20,7 +20,7 @@ _SHORTHANDS = {
     f"{owner}_{part}": (owner, part) for owner in ("anthropic", "openai") for part in ("key", "key_file", "base_url")
 }
 
-_PATH_FIELDS = ("key_file", "token_file")
+_PATH_FIELDS = ("key_file", "token_file", "dump_dir")
 
 
 def read_file(path: Path | None, report: Report) -> SourceValues:

@@ -56,7 +56,6 @@ DORMANT = (
         "`INJECT_CODER_MCP_TOOLS`",
         "there is no server of its own; MCP servers are named by `MCP_<N>_*`",
     ),
-    Dormant(r"(API_)?DUMP_DIR", "`DUMP_DIR`, `API_DUMP_DIR`", "exchanges are not dumped"),
     Dormant(r"PROXY_\w+", "`PROXY_*`", "there is no intercepting proxy"),
     Dormant(r"ENABLED", "`ENABLED`", "the gateway runs when it is started"),
 )

@@ -113,11 +113,16 @@ FIELDS = {
             "limit rests, and another is used.",
         ),
         ProviderField(name="key_file", kind=None, meaning="A file that holds the central key."),
+        ProviderField(
+            name="dump_dir",
+            kind=kinds.FOLDER,
+            meaning="Where its exchanges are dumped, in place of `dump_dir`'s folder. Takes effect at the start.",
+        ),
     )
 }
 CREDENTIAL_FIELDS = ("key", "keys", "key_file")
 BEDROCK_FIELD = re.compile(r"bedrock_\w+")
-DORMANT_FIELD = re.compile(r"bedrock_\w+|(api_)?dump_dir")
+DORMANT_FIELD = re.compile(r"bedrock_\w+|api_dump_dir")
 """Known of other deployments, without effect in this version."""
 
 

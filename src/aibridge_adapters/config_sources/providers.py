@@ -5,6 +5,7 @@ reading a source.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from attrs import evolve, frozen
 
@@ -95,6 +96,8 @@ def _resolved(draft: Draft, report: Report) -> Resolved | None:
     if base_url is None or keys is None:
         return None
     settings = ProviderSettings(type=draft.type.name, name=draft.name, base_url=base_url, keys=keys)
+    if (given := draft.fields.get("dump_dir")) and isinstance(folder := report.read(kinds.FOLDER, given), Path):
+        settings = evolve(settings, dump_dir=folder)
     return Resolved(settings=settings, origins=_origins(draft))
 
 

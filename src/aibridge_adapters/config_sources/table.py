@@ -268,6 +268,28 @@ SETTINGS = (
         meaning="Certificate authorities (PEM) to trust towards providers, instead of the system's.",
     ),
     *TRAFFIC,
+    Setting(
+        key="dumps.dir",
+        name="dump_dir",
+        aliases=("API_DUMP_DIR",),
+        kind=kinds.FOLDER,
+        meaning="For debugging: where every exchange with a provider is written down, prompts and answers included. "
+        "Takes effect at the start.",
+    ),
+    Setting(
+        key="dumps.size",
+        name="dump_size",
+        kind=kinds.STORE_SIZE,
+        unit="bytes",
+        meaning="Most that the dumps in one folder take; then the oldest go.",
+    ),
+    Setting(
+        key="dumps.age",
+        name="dump_age",
+        kind=kinds.PERIOD,
+        unit="seconds",
+        meaning="How long a dump is kept. 0: until there is no room.",
+    ),
     *TELEMETRY,
 )
 

@@ -30,6 +30,8 @@ EXAMPLES = {
     "bootstrap_admin_token": ("a-token-of-24-characters", "a-token-of-24-characters"),
     "allow_byok": ("no", False),
     "max_body": ("1KiB", 1024),
+    "dumps.size": ("2MiB", 2 * 2**20),
+    "dumps.age": ("3d", 3 * 86_400.0),
     "header_timeout": ("4s", 4.0),
     "body_timeout": ("6s", 6.0),
     "timeouts.connect": ("1s", 1.0),
