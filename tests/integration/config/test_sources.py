@@ -349,7 +349,7 @@ def test_variables_of_others_are_nobodys_business(load, environ):
 
 DORMANT = [
     "SEND_ACTOR_HEADERS",
-    "INJECT_CODER_MCP_TOOLS", "DUMP_DIR", "PROXY_ENABLED",
+    "INJECT_CODER_MCP_TOOLS", "PROXY_ENABLED",
 ]  # fmt: skip
 
 
