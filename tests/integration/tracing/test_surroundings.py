@@ -155,6 +155,31 @@ async def test_log_lines_become_events(tmp_path: Path) -> None:
     assert not any(isinstance(handler, SpanEvents) for handler in logging.getLogger().handlers)
 
 
+@pytest.mark.parametrize(
+    ("changes", "shows"),
+    [
+        ({"tracing": TracingSettings(logs=True)}, False),
+        ({"tracing": TracingSettings(logs=True, content=True)}, True),
+        ({"tracing": TracingSettings(logs=True, content=True), "record_content": "none"}, False),
+    ],
+)
+async def test_lines_of_records_show_content_only_if_asked_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, changes: dict[str, Any], shows: bool
+) -> None:
+    """Records that are logged are events, too; what people and models wrote in them is subject to the same setting."""
+    caplog.set_level(logging.INFO, logger="aibridge.records")
+    thinking = (m.start(), m.block(0, "thinking", thinking=""), m.thinking(0, "a thought"), m.stop(0))
+    stream = (*thinking, m.tool(1), m.arguments(1, '{"path":"a file"}'), m.stop(1), *CALLING[4:])
+    async with traced(tmp_path, answers(stream), structured_logging=True, **changes) as seen:
+        await seen.ask()
+    events = [dict(event.attributes or {}) for span in seen.spans for event in span.events if event.name == "log"]
+    lines = {event["record_type"]: event for event in events if event["log.message"] == "interception log"}
+    assert lines.keys() >= {"interception_start", "prompt_usage", "tool_usage", "model_thought", "interception_end"}
+    assert lines["tool_usage"]["tool"] == "Read"
+    text = " ".join(map(everything, seen.spans))
+    assert [said in text for said in ("hello", "a thought", "a file")] == [shows] * 3
+
+
 class SpanWriting:
     """Makes the gateway's upstream adapter write one log line when it is asked, as adapters do."""
 

@@ -67,7 +67,7 @@ async def open_tracing(
     TracingNotOpened.
     """
     if provider is not None:
-        with _logs(settings.logs):
+        with _logs(settings, contents):
             yield _wire(provider.get_tracer("aibridge", version("aibridge")), settings, contents)
         return
     pipeline = _pipeline(settings) if settings.enable else None
@@ -75,7 +75,7 @@ async def open_tracing(
         yield None
         return
     try:
-        with _logs(settings.logs):
+        with _logs(settings, contents):
             yield evolve(_wire(pipeline.tracer, settings, contents), counts=pipeline.counts)
     finally:
         await _close(pipeline)
@@ -104,14 +104,14 @@ def _wire(tracer: "Tracer", settings: TracingSettings, contents: bool) -> Tracin
 
 
 @contextmanager
-def _logs(wanted: bool) -> Iterator[None]:
-    """While the gateway runs, its log lines are events of spans."""
-    if not wanted:
+def _logs(settings: TracingSettings, contents: bool) -> Iterator[None]:
+    """While the gateway runs, its log lines are events of spans, if that is wanted."""
+    if not settings.logs:
         yield
         return
     from aibridge_adapters.telemetry.tracing.logs import SpanEvents  # noqa: PLC0415
 
-    handler, root = SpanEvents(), logging.getLogger()
+    handler, root = SpanEvents(content=settings.content and contents), logging.getLogger()
     root.addHandler(handler)
     try:
         yield
