@@ -62,25 +62,31 @@ async def test_connections_are_killed_all_the_time(postgres_url):
     starts = [samples.start() for _ in range(100)]
     records = {start.id: [samples.record(start, fact) for fact in FACTS] for start in starts}
     ends = {start.id: samples.ended(start) for start in starts}
-    finished = killed = 0
+    finished = killed = written = 0
 
     async def request(storage: Storage, start: InterceptionStart) -> None:
-        nonlocal finished
+        nonlocal finished, written
 
         async def rest() -> None:
             await storage.recorder.record(records[start.id])
             await storage.recorder.end(ends[start.id])
 
         await insist(lambda: storage.recorder.begin(start))
+        written += 1
         await insist(rest)
+        written += 1
         finished += 1
 
     async def kill() -> None:
         nonlocal killed
+        pause, before = 0.03, 0
         async with raw(postgres_url) as connection:
             while finished < len(starts):
                 killed += (await (await connection.execute(KILL)).fetchone() or (0,))[0]
-                await anyio.sleep(0.03)
+                # A busy machine may need longer than this to connect and write: then nothing would ever be written.
+                pause = 0.03 if written > before else min(2 * pause, 1.0)
+                before = written
+                await anyio.sleep(pause)
 
     async with opened(postgres_url, limits=Limits(patience=0.1)) as storage, anyio.create_task_group() as tasks:
         tasks.start_soon(kill)

@@ -10,13 +10,24 @@ from typing import Any
 import msgspec
 
 from aibridge_core.dialects.jsontext import text_or, try_read, try_read_any
-from aibridge_core.dialects.restoring import places, with_hidden
+from aibridge_core.dialects.restoring import anchor, call_mark, places, with_hidden
 from aibridge_core.dialects.splice import find_member, item_texts, replace_items, set_member
 from aibridge_core.hidden_turns import HiddenTurn, NothingHidden, OwnTurns
 
 
+class _Said(msgspec.Struct, gc=False):
+    name: Any = None
+    arguments: Any = None
+    input: Any = None
+
+
 class _Call(msgspec.Struct, gc=False):
     id: Any = None
+
+
+class _WholeCall(_Call, gc=False):
+    function: _Said | None = None
+    custom: _Said | None = None
 
 
 class _Message(msgspec.Struct, gc=False):
@@ -29,12 +40,14 @@ class _Request(msgspec.Struct, gc=False):
 
 
 _REQUEST = msgspec.json.Decoder(_Request)
-_CALL = msgspec.json.Decoder(_Call)
+_CALL = msgspec.json.Decoder(_WholeCall)
 
 
 def mark(call: bytes) -> str:
     """How a call of the client's is known again."""
-    return text_or((try_read(_CALL, call) or _Call()).id)
+    found = try_read(_CALL, call) or _WholeCall()
+    said = found.function or found.custom or _Said()
+    return call_mark(text_or(found.id), said.name, said.arguments, said.input)
 
 
 def restored(body: bytes, hidden: OwnTurns | NothingHidden) -> bytes:
@@ -59,7 +72,11 @@ def _whole(message: bytes, turns: Sequence[HiddenTurn], call_id: str) -> bytes:
     """The messages that the client has as one, and the results of our calls in the last of them."""
     *earlier, last = turns
     own = item_texts(message, "tool_calls")
-    calls = with_hidden(own, places([last], call_id, [mark(call) for call in own]))
+    marks = [mark(call) for call in own]
+    anchored = anchor(turns, call_id, marks)
+    if not anchored:
+        return message
+    calls = with_hidden(own, places([last], anchored, marks))
     if len(calls) > len(own):
         text = b",".join(call for call in calls if isinstance(call, bytes))
         message = set_member(message, ["tool_calls"], b"[" + text + b"]")

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from aibridge_core.dialects.jsontext import text_or, try_read
-from aibridge_core.dialects.restoring import Hidden, TurnEnd, places, with_hidden
+from aibridge_core.dialects.restoring import Hidden, TurnEnd, anchor, call_mark, places, with_hidden
 from aibridge_core.dialects.splice import find_member, item_texts, prepend_items, replace_items
 from aibridge_core.hidden_turns import HiddenTurn, NothingHidden, OwnTurns
 
@@ -20,6 +20,11 @@ class _Block(msgspec.Struct, gc=False):
     type: Any = None
     id: Any = None
     tool_use_id: Any = None
+
+
+class _Call(msgspec.Struct, gc=False):
+    name: Any = None
+    input: Any = None
 
 
 class _Message(msgspec.Struct, gc=False):
@@ -32,16 +37,17 @@ class _Request(msgspec.Struct, gc=False):
 
 _REQUEST = msgspec.json.Decoder(_Request)
 _BLOCK = msgspec.json.Decoder(_Block)
+_CALL = msgspec.json.Decoder(_Call)
 _NO_BLOCK = _Block()
 
 
 def mark(block: bytes) -> str:
     """How a block of the client's is known again."""
-    return _mark(try_read(_BLOCK, block) or _NO_BLOCK)
-
-
-def _mark(block: _Block) -> str:
-    return text_or(block.id) if block.type == "tool_use" else text_or(block.type)
+    found = try_read(_BLOCK, block) or _NO_BLOCK
+    if found.type != "tool_use":
+        return text_or(found.type)
+    said = try_read(_CALL, block) or _Call()
+    return call_mark(text_or(found.id), said.name, said.input)
 
 
 def restored(body: bytes, hidden: OwnTurns | NothingHidden) -> bytes:
@@ -53,8 +59,9 @@ def restored(body: bytes, hidden: OwnTurns | NothingHidden) -> bytes:
     def whole(messages: Sequence[bytes]) -> Mapping[int, bytes]:
         changes: dict[int, bytes] = {}
         for at, call_id in found.items():
-            changes[at - 1] = _whole(messages[at - 1], known[call_id], call_id)
-            changes[at] = _with_results(messages[at], known[call_id][-1].results)
+            if whole := _whole(messages[at - 1], known[call_id], call_id):
+                changes[at - 1] = whole
+                changes[at] = _with_results(messages[at], known[call_id][-1].results)
         return changes
 
     return replace_items(body, "messages", whole) if found else body
@@ -63,7 +70,7 @@ def restored(body: bytes, hidden: OwnTurns | NothingHidden) -> bytes:
 def _answers(messages: Sequence[_Message]) -> Iterator[tuple[int, str]]:
     """Calls that the message before a message made and the message answers, with the message's place."""
     for at, (said, answered) in enumerate(pairwise(map(_blocks, messages)), start=1):
-        made = {_mark(block) for block in said}
+        made = {text_or(block.id) for block in said if block.type == "tool_use"}
         ids = (text_or(block.tool_use_id) for block in answered if block.type == "tool_result")
         yield from ((at, call_id) for call_id in ids if call_id in made)
 
@@ -73,13 +80,16 @@ def _blocks(message: _Message) -> Sequence[_Block]:
 
 
 def _whole(message: bytes, turns: Sequence[HiddenTurn], call_id: str) -> bytes:
-    """The messages that the client has as one."""
+    """The messages that the client has as one; nothing if it is another message."""
     own = item_texts(message, "content")
     marks = [mark(block) for block in own]
+    anchored = anchor(turns, call_id, marks)
+    if not anchored:
+        return b""
     member = find_member(message, "content")
     assert member, "the call is in its content"
     head, tail = message[: member.start] + b"[", b"]" + message[member.end :]
-    messages = _messages(with_hidden(own, places(turns, call_id, marks)))
+    messages = _messages(with_hidden(own, places(turns, anchored, marks)))
     return b",".join(each if role == "user" else head + each + tail for role, each in messages)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from aibridge_core.dialects.jsontext import text_or, try_read
-from aibridge_core.dialects.restoring import TurnEnd, places
+from aibridge_core.dialects.restoring import TurnEnd, anchor, call_mark, places
 from aibridge_core.dialects.splice import replace_items
 from aibridge_core.hidden_turns import HiddenTurn, NothingHidden, OwnTurns
 
@@ -20,6 +20,9 @@ class _Item(msgspec.Struct, gc=False):
     type: Any = None
     role: Any = None
     call_id: Any = None
+    name: Any = None
+    arguments: Any = None
+    input: Any = None
 
 
 class _Request(msgspec.Struct, gc=False):
@@ -40,12 +43,29 @@ def _mark(item: _Item) -> str:
     kind = text_or(item.type) or "message"
     if kind == "message":
         return kind if item.role == "assistant" else ""
-    return "" if kind.endswith("_output") else text_or(item.call_id) or kind
+    if kind.endswith("_output"):
+        return ""
+    return call_mark(text_or(item.call_id), item.name, item.arguments, item.input) or kind
+
+
+def call_id(source: bytes) -> str:
+    """Id of the call that an item is; for one that has none, such as an approval that is asked for, its type."""
+    item = try_read(_ITEM, source) or _NO_ITEM
+    return text_or(item.call_id) or text_or(item.type)
 
 
 def _answer(item: _Item) -> str:
     """Id of the call that an item gives the result of."""
     return text_or(item.call_id) if text_or(item.type).endswith("_output") else ""
+
+
+class _Items:
+    """What is known of each item of a request."""
+
+    def __init__(self, items: Sequence[_Item]) -> None:
+        self.marks = [_mark(item) for item in items]
+        self.answers = [_answer(item) for item in items]
+        self.calls = {text_or(item.call_id) for item in items if not _answer(item)}
 
 
 def restored(body: bytes, hidden: OwnTurns | NothingHidden) -> bytes:
@@ -55,12 +75,12 @@ def restored(body: bytes, hidden: OwnTurns | NothingHidden) -> bytes:
     if request is None or not isinstance(request.input, list):
         return body
     before: dict[int, list[bytes]] = {}
-    marks = [_mark(item) for item in request.input]
-    answers = [_answer(item) for item in request.input]
-    for call_id in dict.fromkeys(answers):
-        if turns := known.get(call_id):
-            _put(before, turns, call_id, marks)
-            before.setdefault(answers.index(call_id), []).extend(turns[-1].results)
+    items = _Items(request.input)
+    for answered in dict.fromkeys(items.answers):
+        turns = known.get(answered)
+        place = _put(before, turns, answered, items) if turns else None
+        if turns and place is not None:
+            before.setdefault(place, []).extend(turns[-1].results)
 
     def whole(items: Sequence[bytes]) -> Mapping[int, bytes]:
         return {place: b",".join([*added, items[place]]) for place, added in before.items() if added}
@@ -68,10 +88,17 @@ def restored(body: bytes, hidden: OwnTurns | NothingHidden) -> bytes:
     return replace_items(body, "input", whole) if before else body
 
 
-def _put(before: dict[int, list[bytes]], turns: Sequence[HiddenTurn], call_id: str, marks: Sequence[str]) -> None:
-    """Add what goes before which item, if the client's call is among them."""
-    if call_id not in marks:
-        return
-    for place, added in places(turns, call_id, marks).items():
+def _put(before: dict[int, list[bytes]], turns: Sequence[HiddenTurn], answered: str, items: _Items) -> int | None:
+    """Add what goes before which item, if the client's call is among them.
+
+    Returns where the results go; None if the call with this id is another one.
+    """
+    if answered not in items.calls:
+        return items.answers.index(answered)
+    call = anchor(turns, answered, items.marks)
+    if not call or answered not in items.answers[items.marks.index(call) :]:
+        return None
+    for place, added in places(turns, call, items.marks).items():
         for each in added:
             before.setdefault(place, []).extend(each.results if isinstance(each, TurnEnd) else [each])
+    return items.answers.index(answered, items.marks.index(call))

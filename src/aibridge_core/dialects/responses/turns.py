@@ -20,7 +20,7 @@ from aibridge_core.dialects.responses import tools as written
 from aibridge_core.dialects.responses.continuations import Continuations
 from aibridge_core.dialects.responses.merged import ITEM_EVENTS, ClientStream, Seen, TurnStream, look_at, raw_items
 from aibridge_core.dialects.responses.response import ResponsesReader
-from aibridge_core.dialects.responses.restoring import mark
+from aibridge_core.dialects.responses.restoring import call_id, mark
 from aibridge_core.dialects.splice import set_member
 from aibridge_core.dialects.tool_interceptor import Rewritten, ToolReader, rewritten
 from aibridge_core.dialects.turn_calls import TurnCalls
@@ -203,7 +203,7 @@ class ResponsesTurnReader(ResponsesReader):
         return self.turn_calls.recorded(super().facts(partial=partial))
 
     def _settle(self, *, ended_early: bool) -> None:
-        theirs = [mark(item) for item in self.output if _is_for_clients(_kind(item)) and not self._is_ours(item)]
+        theirs = [call_id(item) for item in self.output if _is_for_clients(_kind(item)) and not self._is_ours(item)]
         self.turn_calls.settle(super().facts(partial=False), ended_early=ended_early, for_client=theirs)
         self.failure = self.turn_calls.failure
 

@@ -169,6 +169,27 @@ def test_a_call_of_ours_that_was_not_run_is_not_put_back() -> None:
     ]
 
 
+def test_calls_that_the_provider_counts() -> None:
+    """The same id means another call in another conversation, or later in this one; arguments may be spaced anew."""
+    hidden = memory()
+    mixed = [chunk(fragment(0, "call_o", LIST.id, "{}")), chunk(fragment(1, "call_c", "Read", '{"b":1,"a":2}'))]
+    Exchange(CHAT, ask(), hidden=hidden).turn(sse(*mixed, *END)).conclude()
+    another = coming_back(saying(None, called("call_c", "Read", '{"a":3}')))
+    assert history(another, hidden) == json.loads(another)["messages"]
+    same = saying(None, called("call_c", "Read", '{"a": 2, "b": 1}'))
+    later = coming_back(same, saying(None, called("call_c", "Write")), READ)
+    assert [len(each.get("tool_calls", ())) for each in history(later, hidden)] == [0, 2, 0, 0, 1, 0]
+
+
+@pytest.mark.parametrize("arguments", ["", "{}", "{ }"])
+def test_a_call_without_arguments_is_known_however_it_is_written(arguments: str) -> None:
+    """Providers write nothing, or an empty object."""
+    hidden = memory()
+    Exchange(CHAT, ask(), hidden=hidden).turn(sse(*MIXED, *END)).conclude()
+    found = history(coming_back(saying(None, called("call_c", "Read", arguments))), hidden)
+    assert [len(each.get("tool_calls", ())) for each in found] == [0, 2, 0, 0]
+
+
 @given(st.data())
 def test_any_cut_of_the_bytes_gives_the_same(data: st.DataObject) -> None:
     """The client's chunks, and what the model finds later."""

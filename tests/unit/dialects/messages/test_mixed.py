@@ -79,7 +79,7 @@ def test_the_clients_bytes_stay() -> None:
     """Its own blocks, and everything around the message, keep white space and members nobody knows."""
     hidden = memory()
     Exchange(API, ask(), hidden=hidden).turn(MIXED).conclude()
-    own = '{"type" : "tool_use","id":"toolu_c", "name":"Read","input":{"x":1.0}, "new": "\\ud83d"}'
+    own = '{"type" : "tool_use","id":"toolu_c", "name":"Read","input" : {}, "new": "\\ud83d"}'
     answer = '{"role":"user","content":[ {"type":"tool_result","tool_use_id":"toolu_c"} ] }'
     request = f'{{"model":"m" ,"messages":[ {{"content": [{own}], "role":"assistant"}} , {answer}],  "x": 1.0}}'
     sent = API.intercept(request.encode(), Exchange(API, ask(), hidden=hidden).box).request.body.decode()
@@ -189,6 +189,25 @@ def test_invalid_arguments_beside_a_call_of_the_client() -> None:
     assert not exchange.calls
     assert data_of(exchange.shown)[-1]["type"] == "error"
     assert hidden.named_in(coming_back(THEIRS)) == {}
+
+
+def test_a_call_that_another_conversation_made_with_the_same_id() -> None:
+    """Some providers count their calls in each conversation anew; what one hid is never put into another."""
+    hidden = memory()
+    Exchange(API, ask(), hidden=hidden).turn(MIXED).conclude()
+    for another in ({**THEIRS, "input": {"a": 1}}, {**THEIRS, "name": "Write"}):
+        assert history(coming_back(TEXT, another), hidden) == json.loads(coming_back(TEXT, another))["messages"]
+
+
+def test_a_client_that_keeps_other_arguments_than_the_model_wrote() -> None:
+    """An id that is one of its kind is enough."""
+    hidden = memory()
+    own = "toolu_01A09q90qw90lq917835lq9"
+    calls = call(0, LIST.id, "{}", "toolu_o"), call(1, "Read", '{"path": "a "}', own)
+    Exchange(API, ask(), hidden=hidden).turn(message(*calls)).conclude()
+    said = {"role": "assistant", "content": [{**THEIRS, "id": own, "input": {"path": "a"}}]}
+    request = ask(messages=[USER, said, {"role": "user", "content": [{**READ, "tool_use_id": own}]}])
+    assert [len(each["content"]) for each in history(request, hidden)] == [2, 2, 2]
 
 
 @given(st.data())

@@ -93,7 +93,7 @@ def test_the_clients_bytes_stay() -> None:
     """Every item of its own keeps white space and members nobody knows."""
     hidden = memory()
     Exchange(API, ask(), hidden=hidden).turn(wire(MIXED)).conclude()
-    own = '{"type" : "function_call","call_id":"call_2", "new": "\\ud83d"}'
+    own = '{"type" : "function_call","call_id":"call_2", "name":"Read", "arguments":"{ \\"a\\": 1 }", "new": "\\ud83d"}'
     tail = '{"type":"function_call_output","call_id" : "call_2"} ],  "x": 1.0}'
     request = f'{{"model":"m" ,"input":[ {{"role":"user","content":"hi"}} , {own}, {tail}'
     sent = API.intercept(request.encode(), Exchange(API, ask(), hidden=hidden).box).request.body.decode()
@@ -174,6 +174,16 @@ def test_a_call_of_ours_that_was_not_run_is_not_put_back() -> None:
     exchange.turn(wire(stream("resp_1", OURS, THEIRS, kind="incomplete")))
     found = history(coming_back(message("Hm"), THEIRS), hidden)
     assert found == [USER, *BEFORE[1:], THEIRS, READ]
+
+
+def test_calls_that_the_provider_counts() -> None:
+    """The same id means another call in another conversation, or earlier in this one; its result isn't ours either."""
+    hidden = memory()
+    Exchange(API, ask(), hidden=hidden).turn(wire(MIXED)).conclude()
+    another = coming_back(call("Write", 2))
+    assert history(another, hidden) == json.loads(another)["input"]
+    first = coming_back(call("Write", 2), READ, THEIRS)
+    assert history(first, hidden) == [USER, call("Write", 2), READ, OURS, THEIRS, told(), READ]
 
 
 @given(st.data())
