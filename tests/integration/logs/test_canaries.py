@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from integration.logs.serving import Serving, answering, serving, until
+from support.otlp_receiver import grpc_collector
 from support.process import AIBRIDGE, environment
 from support.raw_upstream import Answering, Received, raw_upstream
 from support.running import ADMIN_TOKEN, UPSTREAM_KEY
@@ -31,6 +32,22 @@ SETTINGS = {
     "AIBRIDGE_MCP_1_NAME": "gone",
     "AIBRIDGE_MCP_1_URL": "http://127.0.0.1:1/mcp",
     "AIBRIDGE_MCP_1_HEADERS": json.dumps({"X-Key": canary("mcp-header")}),
+}
+POOL = {
+    "AIBRIDGE_PROVIDER_1_TYPE": "anthropic",
+    "AIBRIDGE_PROVIDER_1_NAME": "pool",
+    "AIBRIDGE_PROVIDER_1_KEYS": f"{canary('pool-one')},{canary('pool-two')}",
+}
+TELEMETRY = {
+    "AIBRIDGE_LOG_LEVEL": "debug",
+    "AIBRIDGE_STRUCTURED_LOGGING": "true",
+    "AIBRIDGE_PROMETHEUS_ENABLE": "true",
+    "AIBRIDGE_PROMETHEUS_ADDRESS": "127.0.0.1:0",
+    "AIBRIDGE_TRACE_ENABLE": "true",
+    "AIBRIDGE_TRACE_LOGS": "true",
+    "AIBRIDGE_TRACE_CONTENT": "true",
+    "OTEL_EXPORTER_OTLP_HEADERS": f"x-collector={canary('collector')}",
+    "OTEL_BSP_SCHEDULE_DELAY": "50",
 }
 HEADERS = {
     "cookie": canary("cookie"),
@@ -71,6 +88,7 @@ async def play(up: Serving) -> None:
     asked: list[tuple[str, Mapping[str, str], bytes]] = [
         ("/anthropic/v1/messages", {"x-api-key": ADMIN_TOKEN}, whole),
         ("/anthropic/v1/messages", {**token, "x-api-key": OWN_KEY}, whole),
+        ("/pool/v1/messages", {"x-api-key": ADMIN_TOKEN}, whole),
         ("/anthropic/v1/messages", {"x-api-key": ADMIN_TOKEN}, whole[:-1]),
         ("/anthropic/v1/messages", {"x-api-key": canary("wrong-token")}, whole),
         ("/anthropic/v1/nothing", {"x-api-key": ADMIN_TOKEN}, whole),
@@ -81,6 +99,13 @@ async def play(up: Serving) -> None:
         for path, headers, content in asked:
             method = "GET" if path.endswith("models") else "POST"
             await client.request(method, up.url + path + query, headers={**HEADERS, **headers}, content=content)
+
+
+async def metrics_of(up: Serving) -> str:
+    """The page that Prometheus reads."""
+    (heard,) = [line for line in up.lines() if line["msg"] == "listening for Prometheus"]
+    async with httpx.AsyncClient(timeout=20) as client:
+        return (await client.get(f"http://{heard['fields']['addresses'][0]}/metrics")).text
 
 
 async def read_back(up: Serving) -> str:
@@ -102,33 +127,42 @@ def leaks(text: str) -> list[str]:
 
 
 async def test_no_secret_is_left_anywhere(tmp_path: Path) -> None:
-    """Not in the logs on the level of most detail, the database, the REST API or `config show`."""
+    """Not in logs and spans with all detail, the database, the REST API, metrics or `config show`."""
     errors = tmp_path / "stderr"
-    variables = {**SETTINGS, "AIBRIDGE_LOG_LEVEL": "debug", "AIBRIDGE_STRUCTURED_LOGGING": "true"}
-    with errors.open("wb") as stderr:
+    variables = {**SETTINGS, **POOL, **TELEMETRY}
+    with errors.open("wb") as stderr, grpc_collector() as collected:
+        variables["AIBRIDGE_TRACE_ENDPOINT"] = collected.endpoint
         async with (
             raw_upstream(answering) as upstream,
-            serving(tmp_path, upstream.url, stderr=stderr, **variables) as up,
+            serving(
+                tmp_path, upstream.url, stderr=stderr, **variables, AIBRIDGE_PROVIDER_1_BASE_URL=upstream.url
+            ) as up,
         ):
             for script in (answering, echoing, broken):
                 upstream.script = script
                 await play(up)
-            await until(lambda: len(up.records("interception_end")) == 6)
-            shown = await read_back(up)
-            variables["AIBRIDGE_PROVIDER_0_KEY"] = UPSTREAM_KEY
+            await until(lambda: len(up.records("interception_end")) == 9)
+            shown, metrics = await read_back(up), await metrics_of(up)
+            variables |= {"AIBRIDGE_PROVIDER_0_KEY": UPSTREAM_KEY, "AIBRIDGE_PROVIDER_1_BASE_URL": upstream.url}
             config = await anyio.to_thread.run_sync(config_show, tmp_path, upstream.url, variables)
             assert await up.stop() == 0
     sent = str([request.headers for request in upstream.requests])
-    assert all(secret in sent for secret in (UPSTREAM_KEY, OWN_KEY, canary("new-header")))  # they were really there
+    used = (UPSTREAM_KEY, OWN_KEY, canary("new-header"), canary("pool-one"), canary("pool-two"))
+    assert all(secret in sent for secret in used)  # they were really there
+    assert collected.headers[0]["x-collector"] == canary("collector")
     sinks = {
         "stderr": errors.read_text(),
         "log file": up.log.read_text(),
         "REST": shown,
+        "spans": "\n".join(str(request) for request in collected.requests),
+        "metrics": metrics,
         "config show": config,
         **{file.name: file.read_bytes().decode("latin-1") for file in tmp_path.glob("aibridge.db*")},
     }
     assert '"status":"failed"' in sinks["log file"]
-    assert len(sinks) >= 5
+    assert sinks["spans"].count('"Intercept"') >= 9
+    assert "aibridge_interceptions_total" in sinks["metrics"]
+    assert len(sinks) >= 7
     assert {name: leaks(text) for name, text in sinks.items() if leaks(text)} == {}
 
 
