@@ -96,8 +96,8 @@ async def gateway(
     reloaded; it is called in a thread.
 
     Raises what `open_storage` raises, StorageConfigError and StorageNotOpened with MigrationFailed below it;
-    StoreUnavailable from a database that goes away right afterwards; SpoolNotOpened; McpUnusable; TracingError;
-    ValueError for settings that contradict each other.
+    StoreUnavailable from a database that goes away right afterwards; SpoolNotOpened; McpUnusable; AwsUnusable;
+    TracingError; ValueError for settings that contradict each other.
     """
     clock = clock or SystemClock()
     policy = RetentionPolicy(interceptions=settings.retention, contents=settings.prompt_retention)

@@ -14,6 +14,25 @@ from aibridge_core.breaker import BreakerPolicy
 
 
 @frozen(kw_only=True)
+class BedrockSettings:
+    """How a provider on Amazon Bedrock is asked. Empty texts mean that nothing is set."""
+
+    region: str = ""
+    protocol: str = field(default="invoke_model", validator=in_(("invoke_model", "mantle")))
+    model: str = ""
+    """Asked instead of whichever a client names."""
+    small_fast_model: str = ""
+    """Asked instead of small ones (`haiku` in their names)."""
+    access_key: str = ""
+    """Its id. Without one AWS's default chain is asked."""
+    access_key_secret: str = field(default="", repr=False)
+    session_token: str = field(default="", repr=False)
+    profile: str = ""
+    role_arn: str = ""
+    external_id: str = ""
+
+
+@frozen(kw_only=True)
 class ProviderSettings:
     """One configured provider instance."""
 
@@ -26,6 +45,8 @@ class ProviderSettings:
     """Central upstream keys; of several, a pool chooses. Empty if every user brings their own."""
     dump_dir: Path | None = None
     """Where its exchanges are dumped; None: where all are, if that is set."""
+    bedrock: BedrockSettings | None = None
+    """For type `bedrock`, and for `anthropic` if it is asked on Amazon Bedrock."""
 
 
 @frozen(kw_only=True)

@@ -11,6 +11,8 @@ import anyio
 import anyio.to_thread
 from attrs import evolve, fields
 
+from aibridge_adapters.aws import AwsUnusable
+from aibridge_adapters.compose_providers import provider_of
 from aibridge_adapters.config import ProviderSettings, Settings
 from aibridge_adapters.config_sources import ConfigError
 from aibridge_adapters.http.rest import NotReloaded, ProviderInfo, Reloaded
@@ -18,7 +20,6 @@ from aibridge_core.breaker import Breakers
 from aibridge_core.keys import KeyEvent
 from aibridge_core.ports import Clock
 from aibridge_core.providers.api import Provider
-from aibridge_core.providers.registry import provider
 from aibridge_core.routing import Router
 
 Reread = Callable[[], Settings]
@@ -39,7 +40,7 @@ class Providers:
         tell: Callable[[KeyEvent], None],
         reread: Reread | None = None,
     ) -> None:
-        """`tell` is told what happens to keys. Without `reread` nothing can be reloaded."""
+        """`tell` is told what happens to keys. Without `reread` nothing can be reloaded. Raises AwsUnusable."""
         self._settings = settings
         self._breakers = breakers
         self._clock = clock
@@ -65,11 +66,10 @@ class Providers:
         async with self._one_at_a_time:
             self.tried_at = self._clock.now()
             try:
-                settings = await self._read()
+                return self._take_over(await self._read())
             except NotReloaded as error:
                 _log.error("providers not reloaded, those in force stay", extra={"problems": list(error.problems)})
                 raise
-            return self._take_over(settings)
 
     async def _read(self) -> Settings:
         if self._reread is None:
@@ -80,11 +80,14 @@ class Providers:
             raise NotReloaded(error.problems) from error
 
     def _take_over(self, settings: Settings) -> Reloaded:
-        """No request can come between: nothing here waits."""
+        """No request can come between: nothing here waits. Raises NotReloaded."""
         old = {each.name: each for each in self._settings.providers}
         new = {each.name: each for each in settings.providers}
         kept = {each.name: each for each in self.all if new.get(each.name) == old[each.name]}
-        self.router.replace([kept.get(name) or self._made(each) for name, each in new.items()])
+        try:
+            self.router.replace([kept.get(name) or self._made(each) for name, each in new.items()])
+        except AwsUnusable as error:
+            raise NotReloaded([str(error)]) from error
         for name in old.keys() - kept.keys():
             self._breakers.forget(name)
         done = Reloaded(
@@ -100,9 +103,7 @@ class Providers:
         return done
 
     def _made(self, settings: ProviderSettings) -> Provider:
-        return provider(
-            name=settings.name, type=settings.type, base_url=settings.base_url, keys=settings.keys, tell=self._tell
-        )
+        return provider_of(settings, ca_bundle=self._settings.ca_bundle, tell=self._tell)
 
 
 def _other_changes(old: Settings, new: Settings) -> list[str]:

@@ -8,6 +8,8 @@ from enum import StrEnum
 
 from attrs import field, frozen
 
+from aibridge_core.signing import Signer
+
 SHORTEST_SECRET = 8
 """Characters of a text that is looked for in messages."""
 
@@ -55,6 +57,8 @@ class Credential:
     value: bytes = field(repr=False)
     """The whole header value, e.g. `Bearer sk-...`."""
     secret: str = field(repr=False)
+    signer: Signer | None = field(default=None, repr=False, eq=False)
+    """Makes the headers anew for each request, in place of `value`."""
 
     @property
     def hint(self) -> str:

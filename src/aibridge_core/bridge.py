@@ -95,6 +95,7 @@ class Bridge:
             clock=self._clock,
             watch=watch,
             deadline=asked.deadline,
+            translation=asked.translation,
         )
         tools = ToolLoop(servers=self._tools, actor=actor, max_turns=self._max_turns)
         loop = RelayLoop(

@@ -12,11 +12,13 @@ from typing import Final
 
 from attrs import frozen
 
+from aibridge_core.actors import Credential
 from aibridge_core.cooldown import cooldown
 from aibridge_core.errors import UpstreamUnreachable
 from aibridge_core.keys import Keys
 from aibridge_core.observing import UpstreamWatch, Watch
 from aibridge_core.ports import Clock, Upstream, UpstreamAnswer, UpstreamExchange
+from aibridge_core.providers.api import VERBATIM, Translation
 from aibridge_core.wire import Headers, UpstreamRequest, header, with_headers
 
 FIRST_PAUSE = 0.25
@@ -68,10 +70,11 @@ class Dispatch:
     watch: Watch
     deadline: float = NEVER
     """On the monotonic clock; no try begins later."""
+    translation: Translation = VERBATIM
 
     def call(self, request: UpstreamRequest) -> "Call":
-        """An upstream call, not begun yet."""
-        return Call(self, request)
+        """An upstream call, not begun yet. Raises MalformedRequest."""
+        return Call(self, self.translation.request(request))
 
 
 class Call:
@@ -86,7 +89,7 @@ class Call:
         self._request: UpstreamRequest | None = request
 
     async def __aenter__(self) -> UpstreamAnswer:
-        """Raises UpstreamUnreachable, UpstreamTimeout, KeysRateLimited, KeysUnauthorized."""
+        """Raises UpstreamUnreachable, UpstreamTimeout, KeysRateLimited, KeysUnauthorized, NoUpstreamCredential."""
         assert self._request is not None, "a call is entered once"
         keys, failures = self._dispatch.keys, 0
         keys.begin()
@@ -101,7 +104,7 @@ class Call:
                     keys.begin()
                 else:
                     if answer is not None:
-                        return answer
+                        return self._dispatch.translation.answer(answer)
         finally:
             self._request = None  # its body is not needed for as long as the answer may last
             keys.tell_tried()
@@ -119,7 +122,7 @@ class Call:
         """One try; None if it should go on with another key."""
         dispatch = self._dispatch
         credential = dispatch.keys.take(dispatch.clock.monotonic())
-        request = with_headers(request, ((credential.header, credential.value),))
+        request = with_headers(request, await self._authorised(credential, request))
         self.watched = dispatch.watch.upstream(request)
         self.watched.__enter__()
         try:
@@ -135,6 +138,16 @@ class Call:
             return answer
         await self.__aexit__(None, None, None)
         return None
+
+    async def _authorised(self, credential: Credential, request: UpstreamRequest) -> Headers:
+        """Raises what a signer raises."""
+        if credential.signer is None:
+            return ((credential.header, credential.value),)
+        try:
+            return await credential.signer.sign(request)
+        except BaseException:
+            self._dispatch.keys.leave()
+            raise
 
     def _leave(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -54,6 +54,9 @@ NOT_WITH_A_CENTRAL_KEY = {
 NOT_UPSTREAM_PREFIX = b"x-ai-bridge-actor"
 """Says who acts; only the gateway may say that."""
 
+SIGNATURE_PREFIX = b"x-amz-"
+"""Parts of a client's own AWS signature, of which one may be a secret; they don't go with a signature of ours."""
+
 NOT_TO_CLIENT = {
     **_HOP_BY_HOP,
     b"alt-svc": "offers another way to the provider's origin, not to ours",

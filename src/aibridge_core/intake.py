@@ -22,9 +22,10 @@ from aibridge_core.errors import (
     UpstreamFault,
     UpstreamUnreachable,
 )
-from aibridge_core.headers import accepted_codings, for_upstream
+from aibridge_core.headers import SIGNATURE_PREFIX, accepted_codings, for_upstream
 from aibridge_core.keys import Keys
 from aibridge_core.ports import Clock, ContentCodings, NewId
+from aibridge_core.providers.api import Translation
 from aibridge_core.records import InterceptionStart
 from aibridge_core.routing import Match
 from aibridge_core.sessions import session_id
@@ -87,6 +88,7 @@ class Asked:
     interceptor: Interceptor
     start: InterceptionStart
     outgoing: UpstreamRequest
+    translation: Translation
     keys: Keys
     deadline: float
     circuit: Judged
@@ -104,7 +106,9 @@ class Intake:
     def read(self, match: Match, request: ClientRequest, caller: Caller, toolbox: Toolbox) -> Asked:
         """Read a request. What it was asked with is in `outgoing` only: an answer may last for minutes."""
         plain = self._decoded(request)
-        interceptor = match.dialect.intercept(plain, toolbox)
+        interceptor = match.dialect.intercept(plain, toolbox, path=match.path)
+        translation = match.provider.translator.translation(match.route, interceptor.request.model)
+        interceptor.request = evolve(interceptor.request, model=translation.model or interceptor.request.model)
         hint = interceptor.request.session_hint
         client = classify(Signals(headers=request.headers, session_hint=hint))
         session = session_id(client, request.headers, hint)
@@ -113,14 +117,13 @@ class Intake:
         )
         credential = keys.expected()
         start = self._start(match, request, caller.actor, interceptor.request, credential, client, session)
-        outgoing = self._outgoing(
-            match, request, interceptor, credential, start, edited=interceptor.request.body != plain
-        )
+        outgoing = self._outgoing(match, request, interceptor, credential, translation, start, plain)
         interceptor.request = evolve(interceptor.request, body=b"")
         return Asked(
             interceptor=interceptor,
             start=start,
             outgoing=outgoing,
+            translation=translation,
             keys=keys,
             deadline=client_deadline(request.headers, self._clock.monotonic()),
             circuit=Judged(
@@ -172,20 +175,21 @@ class Intake:
             firewall=firewall,
         )
 
-    def _outgoing(
+    def _outgoing(  # noqa: PLR0917
         self,
         match: Match,
         request: ClientRequest,
         interceptor: Interceptor,
         credential: Credential,
+        translation: Translation,
         start: InterceptionStart,
-        *,
-        edited: bool,
+        plain: bytes,
     ) -> UpstreamRequest:
+        """`plain`: the client's body, decoded."""
         view = interceptor.request
-        headers = upstream_headers(
-            request.headers, credential, self._codings, identity=interceptor.edits_answers, body_is_plain=edited
-        )
+        edited = translation.edits or view.body != plain
+        identity = translation.edits or interceptor.edits_answers
+        headers = upstream_headers(request.headers, credential, self._codings, identity=identity, body_is_plain=edited)
         return UpstreamRequest(
             method=request.method,
             url=match.provider.url(match.path, request.query),
@@ -210,6 +214,8 @@ def upstream_headers(
     edited.
     """
     drop = {b"accept-encoding"} | ({b"content-encoding"} if body_is_plain else set())
+    if credential.signer:
+        drop |= {name for name, _ in headers if name.startswith(SIGNATURE_PREFIX)}
     kept = for_upstream(headers, central_key=credential.kind is CredentialKind.CENTRALIZED, drop=drop)
     offered = header(headers, b"accept-encoding")
     added: list[tuple[bytes, bytes]] = []

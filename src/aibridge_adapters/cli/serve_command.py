@@ -16,6 +16,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from aibridge_adapters.aws import AwsUnusable
 from aibridge_adapters.cli.banner import banner, first_user
 from aibridge_adapters.cli.config_flags import load_from_flags, settings_from_flags, settings_options
 from aibridge_adapters.cli.errors import failures_in_words
@@ -61,7 +62,7 @@ def serve(**flags: Any) -> None:
         _say_warnings(again)
         return again.settings
 
-    with failures_in_words(ListenError, SpoolNotOpened, StorageError, McpUnusable, TracingError):
+    with failures_in_words(ListenError, SpoolNotOpened, StorageError, McpUnusable, AwsUnusable, TracingError):
         anyio.run(_serve, loaded, reread, logs)
 
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 
 from attrs import evolve, field, frozen
 
+from aibridge_adapters.config_sources.fields import BEDROCK_FIELDS
 from aibridge_adapters.config_sources.origins import Given
 from aibridge_adapters.config_sources.provider_types import (
-    BEDROCK_FIELD,
     CREDENTIAL_FIELDS,
     NAME,
     PROVIDER_TYPES,
@@ -67,7 +67,7 @@ class Draft:
     @property
     def only_bedrock(self) -> bool:
         """Nothing but Bedrock's short forms; they alone don't claim the name against another group."""
-        return self.group.short and all(BEDROCK_FIELD.fullmatch(name) for name in self.fields if name != "type")
+        return self.group.short and all(name in BEDROCK_FIELDS for name in self.fields if name != "type")
 
 
 def shorthand_groups(shorthands: Mapping[str, Mapping[str, Given]]) -> list[Group]:
@@ -93,7 +93,7 @@ def identify(groups: Sequence[Group], report: Report) -> dict[str, Draft]:
             continue
         other = drafts.setdefault(draft.name, draft)
         if other is not draft and draft.only_bedrock:
-            report.warn(f"{draft.place} is known but has no effect in this version: Amazon Bedrock is not served")
+            report.warn(f'{draft.place} has no effect: {other.place} says what provider "{draft.name}" is')
         elif other is not draft:
             report.refuse(f'{draft.place}: duplicate provider name: "{draft.name}" (also defined by {other.place})')
     return drafts

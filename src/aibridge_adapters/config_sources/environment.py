@@ -79,6 +79,9 @@ class _Reader:
 
     def _take_shorthand(self, owner: str, suffix: str, given: Given) -> None:
         field_name = (suffix if owner == "BEDROCK" else suffix.removeprefix(owner + "_")).lower()
+        if owner == "BEDROCK" and field_name not in FIELDS:
+            self._unknown(given.origin.name.removesuffix(suffix), suffix)
+            return
         fields = self.shorthands.setdefault(type_of_shorthand[owner], {})
         other = fields.setdefault(field_name, given)
         if other.raw != given.raw:

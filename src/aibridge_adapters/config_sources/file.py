@@ -7,6 +7,7 @@ from pathlib import Path
 from attrs import Factory, define
 
 from aibridge_adapters.config_sources.drafts import Group, SourceValues, shorthand_groups
+from aibridge_adapters.config_sources.fields import BEDROCK_FIELDS
 from aibridge_adapters.config_sources.mcp_fields import MCP_FIELDS
 from aibridge_adapters.config_sources.names import dormant, no_effect, unknown
 from aibridge_adapters.config_sources.origins import Given, Origin, Source
@@ -18,9 +19,9 @@ _TABLES = {setting.key.partition(".")[0] for setting in SETTINGS if "." in setti
 _SECRET_FILES = {f"{setting.key}_file": setting for setting in SETTINGS if setting.kind.secret}
 _SHORTHANDS = {
     f"{owner}_{part}": (owner, part) for owner in ("anthropic", "openai") for part in ("key", "key_file", "base_url")
-}
+} | {name: ("anthropic", name) for name in BEDROCK_FIELDS}
 
-_PATH_FIELDS = ("key_file", "token_file", "dump_dir")
+_PATH_FIELDS = ("key_file", "token_file", "dump_dir", "bedrock_access_key_secret_file")
 
 
 def read_file(path: Path | None, report: Report) -> SourceValues:

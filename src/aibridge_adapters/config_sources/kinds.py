@@ -24,6 +24,7 @@ from aibridge_adapters.config_sources.values import (
     read_file_path,
     read_folder,
     read_lease,
+    read_line,
     read_new_file,
     read_period,
     read_secret_file,
@@ -78,6 +79,7 @@ def _same(value: object) -> object:
     return value
 
 
+TEXT = Kind(metavar="TEXT", allowed="a text on one line", read=read_line)
 ADDRESS = Kind(
     metavar="HOST:PORT",
     allowed="HOST:PORT such as 127.0.0.1:4001, [::1]:4001 or 0.0.0.0:4001, with a port from 0 (any free one) to 65535",

@@ -50,7 +50,6 @@ class Dormant:
 
 DORMANT = (
     Dormant(r"SEND_ACTOR_HEADERS", "`SEND_ACTOR_HEADERS`", "providers are not told who asks"),
-    Dormant(r"BEDROCK_\w+", "`BEDROCK_*`", "Amazon Bedrock is not served"),
     Dormant(
         r"INJECT_CODER_MCP_TOOLS",
         "`INJECT_CODER_MCP_TOOLS`",

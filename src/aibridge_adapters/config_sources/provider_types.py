@@ -9,7 +9,8 @@ from attrs import frozen
 
 from aibridge_adapters.config import ProviderSettings
 from aibridge_adapters.config_sources import kinds
-from aibridge_adapters.config_sources.kinds import Kind
+from aibridge_adapters.config_sources.fields import BEDROCK_FIELDS, ProviderField
+from aibridge_core.providers.bedrock import INVOKE_URL
 
 ANTHROPIC_URL = "https://api.anthropic.com/"
 OPENAI_URL = "https://api.openai.com/v1/"
@@ -49,7 +50,9 @@ PROVIDER_TYPES = {
         ),
         ProviderType(name="copilot", meaning="GitHub Copilot", left_out="Copilot's routes are not in this version"),
         ProviderType(
-            name="bedrock", meaning="Anthropic's models on AWS", left_out="Amazon Bedrock is not in this version"
+            name="bedrock",
+            base_url=INVOKE_URL.replace("{region}", "REGION"),
+            meaning="Anthropic's models on Amazon Bedrock, also for clients in Bedrock mode",
         ),
     )
 }
@@ -69,22 +72,6 @@ RESERVED_NAMES = {
     "healthz": "the health check",
     "readyz": "the readiness check",
 }
-
-
-@frozen(kw_only=True)
-class ProviderField:
-    """One thing that can be said about a provider."""
-
-    name: str
-    """In `[[providers]]`; in capitals, in the environment."""
-    kind: Kind | None
-    """None: not one plain value, so it is read by itself."""
-    meaning: str
-
-    @property
-    def variable(self) -> str:
-        """The last part of its environment name."""
-        return self.name.upper()
 
 
 FIELDS = {
@@ -118,11 +105,11 @@ FIELDS = {
             kind=kinds.FOLDER,
             meaning="Where its exchanges are dumped, in place of `dump_dir`'s folder. Takes effect at the start.",
         ),
+        *BEDROCK_FIELDS.values(),
     )
 }
 CREDENTIAL_FIELDS = ("key", "keys", "key_file")
-BEDROCK_FIELD = re.compile(r"bedrock_\w+")
-DORMANT_FIELD = re.compile(r"bedrock_\w+|api_dump_dir")
+DORMANT_FIELD = re.compile(r"api_dump_dir")
 """Known of other deployments, without effect in this version."""
 
 

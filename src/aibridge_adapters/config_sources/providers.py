@@ -11,16 +11,16 @@ from attrs import evolve, frozen
 
 from aibridge_adapters.config import ProviderSettings
 from aibridge_adapters.config_sources import kinds
+from aibridge_adapters.config_sources.bedrock_fields import read_bedrock
 from aibridge_adapters.config_sources.credentials import read_keys
 from aibridge_adapters.config_sources.drafts import Draft, SourceValues, identify, merge
 from aibridge_adapters.config_sources.entries import Entry, entry
+from aibridge_adapters.config_sources.fields import BEDROCK_FIELDS
 from aibridge_adapters.config_sources.origins import DEFAULT, Origin, Source
 from aibridge_adapters.config_sources.provider_types import (
-    BEDROCK_FIELD,
     CREDENTIAL_FIELDS,
     DORMANT_FIELD,
     PLAIN_KEYS,
-    PROVIDER_TYPES,
     default_base_url,
     default_providers,
 )
@@ -46,6 +46,16 @@ class Resolved:
             entry(key + "type", _TEXT, self.settings.type, self._origin("type")),
             entry(key + "base_url", kinds.BASE_URL, self.settings.base_url, self._origin("base_url")),
             Entry(key=key + "keys", value=hints, text=", ".join(hints), origin=self._origin("keys"), secret=True),
+            *self._bedrock_entries(key),
+        ]
+
+    def _bedrock_entries(self, key: str) -> list[Entry]:
+        bedrock = self.settings.bedrock
+        fields = [row for row in BEDROCK_FIELDS.values() if row.name != "bedrock_base_url"]
+        return [
+            entry(key + row.name, row.kind, value, self._origin(row.name))
+            for row in fields
+            if row.kind and bedrock and (value := getattr(bedrock, row.name.removeprefix("bedrock_")))
         ]
 
     def _origin(self, name: str) -> Origin:
@@ -87,27 +97,48 @@ def _whose_key(provider: Resolved) -> str:
 
 
 def _resolved(draft: Draft, report: Report) -> Resolved | None:
-    if reason := _why_left_out(draft):
+    if reason := draft.type.left_out:
         report.warn(f'provider "{draft.name}" ({draft.place}) IS LEFT OUT: {reason}; its routes answer 404')
         return None
     _warn_dormant(draft, report)
-    base_url = _base_url(draft, report)
     keys = read_keys(draft, report)
+    if _is_on_bedrock(draft, report):
+        return _on_bedrock(draft, keys, report)
+    base_url = _base_url(draft, report)
     if base_url is None or keys is None:
         return None
     settings = ProviderSettings(type=draft.type.name, name=draft.name, base_url=base_url, keys=keys)
+    return _complete(settings, draft, report)
+
+
+def _complete(settings: ProviderSettings, draft: Draft, report: Report) -> Resolved:
+    """With the fields that have nothing to do with its type."""
     if (given := draft.fields.get("dump_dir")) and isinstance(folder := report.read(kinds.FOLDER, given), Path):
         settings = evolve(settings, dump_dir=folder)
     return Resolved(settings=settings, origins=_origins(draft))
 
 
-def _why_left_out(draft: Draft) -> str:
+def _is_on_bedrock(draft: Draft, report: Report) -> bool:
     """Without a key, Bedrock's settings mean that requests go to AWS; they must not silently go to somebody else."""
-    asks_for_bedrock = any(BEDROCK_FIELD.fullmatch(name) for name in draft.fields)
+    given = [value for name, value in draft.fields.items() if name in BEDROCK_FIELDS]
     has_key = any(name in draft.fields for name in CREDENTIAL_FIELDS)
-    if draft.type.name == "anthropic" and asks_for_bedrock and not has_key:
-        return PROVIDER_TYPES["bedrock"].left_out
-    return draft.type.left_out
+    if draft.type.name == "bedrock" or (draft.type.name == "anthropic" and given and not has_key):
+        return True
+    for value in given:
+        if draft.type.name == "anthropic":
+            report.warn(f"{value.origin} has no effect: the provider has a key, so Anthropic is asked and not AWS")
+        else:
+            report.refuse(f"{value.origin}: only providers of type anthropic or bedrock are on Amazon Bedrock")
+    return False
+
+
+def _on_bedrock(draft: Draft, keys: tuple[str, ...] | None, report: Report) -> Resolved | None:
+    read = read_bedrock(draft, report, signed=not keys)
+    if read is None or keys is None:
+        return None
+    bedrock, base_url = read
+    settings = ProviderSettings(type=draft.type.name, name=draft.name, base_url=base_url, keys=keys, bedrock=bedrock)
+    return _complete(settings, draft, report)
 
 
 def _warn_dormant(draft: Draft, report: Report) -> None:

@@ -36,6 +36,14 @@ def text_of(raw: object) -> str:
     return str(raw).strip()
 
 
+def read_line(raw: object) -> str:
+    """One line of text."""
+    text = text_of(raw)
+    if not text.isprintable():
+        raise BadValue
+    return text
+
+
 def read_switch(raw: object) -> bool:
     """A truth value."""
     if isinstance(raw, bool):

@@ -142,8 +142,11 @@ class Dialect(Protocol):
 
     name: str
 
-    def intercept(self, body: bytes, toolbox: Toolbox = NO_TOOLS) -> Interceptor:
-        """Read a request, and splice the tools in that its model is offered. Raises MalformedRequest, TooManyTools."""
+    def intercept(self, body: bytes, toolbox: Toolbox = NO_TOOLS, *, path: str = "") -> Interceptor:
+        """Read a request, and splice the tools in that its model is offered. Raises MalformedRequest, TooManyTools.
+
+        `path`: below the provider's name; in some APIs it says more than where to go.
+        """
         ...
 
     def refuse(self, error: BridgeError) -> bytes:

@@ -5,13 +5,16 @@ Belongs here: routing and credentials by table. Never: a rule of one kind; each 
 
 from collections.abc import Sequence
 from enum import Enum
+from typing import Protocol
 
 from attrs import field, frozen
 
 from aibridge_core.actors import Credential, CredentialKind
 from aibridge_core.errors import NoUpstreamCredential
 from aibridge_core.keys import KeyPool, Keys, KeyWalk, OneCredential
-from aibridge_core.wire import Headers, header
+from aibridge_core.ports import UpstreamAnswer
+from aibridge_core.signing import Signer
+from aibridge_core.wire import Headers, UpstreamRequest, header
 
 
 class Mode(Enum):
@@ -25,7 +28,10 @@ class Mode(Enum):
 
 @frozen
 class Route:
-    """One row of a kind's route table. A path that ends with a slash stands for everything below it."""
+    """One row of a kind's route table.
+
+    A path that ends with a slash stands for everything below it; `/*/` in the middle stands for any one segment.
+    """
 
     path: str
     mode: Mode
@@ -34,7 +40,13 @@ class Route:
 
     def fits(self, path: str) -> bool:
         """Whether a path (below the provider's prefix) is this route's."""
-        return path.startswith(self.path) if self.path.endswith("/") else path == self.path
+        if self.path.endswith("/"):
+            return path.startswith(self.path)
+        before, star, after = self.path.partition("*")
+        if not star:
+            return path == self.path
+        segment = path[len(before) : len(path) - len(after)]
+        return path.startswith(before) and path.endswith(after) and bool(segment) and "/" not in segment
 
 
 @frozen
@@ -58,6 +70,62 @@ class CredentialPlace:
             return text
         scheme, _, secret = text.partition(" ")
         return secret.strip() or None if scheme.lower() == self.scheme.lower() else None
+
+
+class Translation(Protocol):
+    """How one request is asked of a provider that speaks another API than the client, and its answer understood."""
+
+    @property
+    def model(self) -> str:
+        """The model as the provider knows it; empty: as the client named it."""
+        ...
+
+    @property
+    def edits(self) -> bool:
+        """Whether it changes bodies, so that none may be coded."""
+        ...
+
+    def request(self, request: UpstreamRequest) -> UpstreamRequest:
+        """The request for the provider; asked again for each turn of a tool loop. Raises MalformedRequest."""
+        ...
+
+    def answer(self, answer: UpstreamAnswer) -> UpstreamAnswer:
+        """The answer as the client's API has it."""
+        ...
+
+
+class Verbatim:
+    """No difference."""
+
+    model = ""
+    edits = False
+
+    def request(self, request: UpstreamRequest) -> UpstreamRequest:
+        """As it is."""
+        return request
+
+    def answer(self, answer: UpstreamAnswer) -> UpstreamAnswer:
+        """As it is."""
+        return answer
+
+
+VERBATIM = Verbatim()
+
+
+class Translator(Protocol):
+    """What a provider makes of requests."""
+
+    def translation(self, route: Route, model: str) -> Translation:
+        """For a request on a bridged route that names this model. Raises a BridgeError if it can't be asked."""
+        ...
+
+
+class Untranslated:
+    """The provider speaks its clients' API."""
+
+    def translation(self, route: Route, model: str) -> Translation:
+        """None is needed."""
+        return VERBATIM
 
 
 @frozen(kw_only=True)
@@ -87,6 +155,9 @@ class Provider:
     """Central keys. One is simply used; of several, a pool chooses."""
     pool: KeyPool | None = field(default=None, repr=False, eq=False)
     """Of the same keys, if there are several."""
+    signer: Signer | None = field(default=None, repr=False, eq=False)
+    """Authorises requests where there is no key."""
+    translator: Translator = field(factory=Untranslated, eq=False)
 
     def route(self, path: str) -> Route | None:
         """The route of a path that begins after the provider's name; None if this kind doesn't serve it."""
@@ -113,6 +184,8 @@ class Provider:
                     return _credential(CredentialKind.BYOK, place, secret)
         if self.keys:
             return _credential(CredentialKind.CENTRALIZED, self.kind.places[0], self.keys[0])
+        if self.signer:
+            return signed(self.signer)
         raise NoUpstreamCredential(
             f'Provider "{self.name}" has no key. Ask your administrator to configure one, or send your own in'
             f" {' or '.join(place.header.decode().title() for place in self.kind.places)} together with the gateway"
@@ -136,6 +209,13 @@ class Provider:
 
 def _credential(kind: CredentialKind, place: CredentialPlace, secret: str) -> Credential:
     return Credential(kind=kind, header=place.header, value=place.value(secret), secret=secret)
+
+
+def signed(signer: Signer) -> Credential:
+    """The credential of requests that are signed; what shows of it is the key's public name, masked."""
+    return Credential(
+        kind=CredentialKind.CENTRALIZED, header=b"authorization", value=b"", secret=signer.key_id, signer=signer
+    )
 
 
 def _climbs(path: str) -> bool:

@@ -1,4 +1,4 @@
-"""Every type name that can be configured, and its kind."""
+"""Every type name that needs no more than an address and keys, and its kind. `bedrock` makes its own instances."""
 
 from collections.abc import Callable, Mapping, Sequence
 

@@ -100,7 +100,7 @@ REFUSED = {
     "line end in a name": (numbered({"TYPE": "openai", "NAME": "a\nb"}), "invalid provider name"),
     "the same name": (numbered({"TYPE": "openai"}, {"TYPE": "openai"}), 'duplicate provider name: "openai"'),
     "the same name as one left out": (
-        numbered({"TYPE": "bedrock", "NAME": "x"}, {"TYPE": "openai", "NAME": "x"}),
+        numbered({"TYPE": "copilot", "NAME": "x"}, {"TYPE": "openai", "NAME": "x"}),
         'duplicate provider name: "x"',
     ),
     "short form and number": (
@@ -212,24 +212,62 @@ def test_one_name_can_not_have_two_types(problems):
 @pytest.mark.parametrize("type_name", [row.name for row in PROVIDER_TYPES.values() if row.left_out])
 def test_a_provider_that_is_not_served_is_left_out_loudly(load, type_name):
     """The others are served, and the warning names the provider and why."""
-    bedrock = {"TYPE": type_name, "NAME": "mine", "BEDROCK_REGION": "us-west-2", "DUMP_DIR": "/x"}
-    loaded = load(numbered({"TYPE": "openai"}, bedrock), strict=True)
+    other = {"TYPE": type_name, "NAME": "mine", "DUMP_DIR": "/x"}
+    loaded = load(numbered({"TYPE": "openai"}, other), strict=True)
     assert loaded.settings.providers == (provider("openai"),)
     (warning,) = loaded.warnings
     assert warning.startswith('provider "mine" (AIBRIDGE_PROVIDER_1) IS LEFT OUT: ')
 
 
 def test_what_is_meant_for_bedrock_does_not_go_to_anthropic(load):
-    """Bedrock's settings without a key: the provider is left out, numbered or in the short form."""
+    """Bedrock's settings without a key: AWS is asked, numbered or in the short form."""
     for environ in (
         numbered({"TYPE": "anthropic", "BEDROCK_REGION": "us-west-2"}),
         {"CODER_AIBRIDGE_BEDROCK_REGION": "us-west-2", "ANTHROPIC_API_KEY": KEY},
     ):
-        loaded = load(environ)
-        assert loaded.settings.providers == ()
-        assert 'provider "anthropic"' in loaded.warnings[0]
-        assert "IS LEFT OUT" in loaded.warnings[0]
-        assert "no configured provider can be served" in loaded.warnings[1]
+        (only,) = load(environ).settings.providers
+        assert only.base_url == "https://bedrock-runtime.us-west-2.amazonaws.com"
+        assert (only.type, only.keys, only.bedrock.region) == ("anthropic", (), "us-west-2")
+
+
+def test_bedrocks_addresses_and_regions(load):
+    """The base URL wins, and names the region if it is one of AWS's own."""
+    mantle = {"TYPE": "bedrock", "BEDROCK_PROTOCOL": "mantle", "BEDROCK_REGION": "eu-west-1"}
+    private = {
+        "TYPE": "bedrock",
+        "NAME": "b",
+        "BASE_URL": "https://vpce-1.bedrock-runtime.ap-south-1.vpce.amazonaws.com",
+    }
+    first, second = load(numbered(mantle, private)).settings.providers
+    assert first.base_url == "https://bedrock-mantle.eu-west-1.api.aws/anthropic"
+    assert second.bedrock.region == "ap-south-1"
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"TYPE": "bedrock"}, "region or base url required"),
+        ({"TYPE": "bedrock", "BASE_URL": URL}, "BEDROCK_REGION is missing"),
+        ({"TYPE": "bedrock", "BEDROCK_REGION": "r", "BEDROCK_ACCESS_KEY": "a"}, "must be provided together"),
+        ({"TYPE": "bedrock", "BEDROCK_REGION": "r", "BEDROCK_EXTERNAL_ID": "e"}, "goes with BEDROCK_ROLE_ARN"),
+        ({"TYPE": "bedrock", "BEDROCK_REGION": "r", "BEDROCK_PROTOCOL": "x"}, "allowed: invoke_model, mantle"),
+        ({"TYPE": "openai", "BEDROCK_REGION": "r"}, "only providers of type anthropic or bedrock"),
+    ],
+)
+def test_bedrock_refused(problems, fields, problem):
+    """Each reason names what to set."""
+    assert problem in problems(numbered(fields))
+
+
+def test_the_secret_of_an_access_key_is_never_shown(load, tmp_path):
+    """It comes from a file too, and shows masked."""
+    (tmp_path / "secret").write_text("the-secret-of-the-access-key\n")
+    fields = {"TYPE": "bedrock", "BEDROCK_REGION": "r", "BEDROCK_ACCESS_KEY": "AKIA1"}
+    loaded = load(numbered(fields | {"BEDROCK_ACCESS_KEY_SECRET_FILE": str(tmp_path / "secret")}))
+    (only,) = loaded.settings.providers
+    assert only.bedrock.access_key_secret == "the-secret-of-the-access-key"
+    assert "the-secret" not in repr(loaded.settings)
+    assert all("the-secret-of" not in entry.text for entry in loaded.entries)
 
 
 def test_with_a_key_bedrocks_settings_have_no_effect(load):
@@ -244,7 +282,7 @@ def test_bedrocks_short_forms_don_t_claim_a_name(load):
     """A numbered provider called anthropic is served beside them."""
     loaded = load(numbered({"TYPE": "anthropic", "KEY": KEY}) | {"AIBRIDGE_BEDROCK_REGION": "r"})
     assert loaded.settings.providers == (provider("anthropic", "", "", KEY),)
-    assert "AIBRIDGE_BEDROCK_REGION is known but has no effect" in loaded.warnings[0]
+    assert "AIBRIDGE_BEDROCK_REGION has no effect" in loaded.warnings[0]
 
 
 def test_the_sdks_keys_serve_the_default_providers_and_no_others(load):
@@ -268,4 +306,4 @@ def test_a_provider_that_nobody_can_use_is_worth_a_warning(load):
 
 def test_every_type_that_is_served_can_be_built():
     """The table of types and the core's registry agree."""
-    assert {row.name for row in PROVIDER_TYPES.values() if not row.left_out} == set(KINDS)
+    assert {row.name for row in PROVIDER_TYPES.values() if not row.left_out} == {*KINDS, "bedrock"}

@@ -27,7 +27,7 @@ class ChatCompletionsDialect:
     keep_alive = b": keep-alive\n\n"
     """A comment; the SSE standard makes every reader ignore it."""
 
-    def intercept(self, body: bytes, toolbox: Toolbox = NO_TOOLS) -> AnswerInterceptor:
+    def intercept(self, body: bytes, toolbox: Toolbox = NO_TOOLS, *, path: str = "") -> AnswerInterceptor:
         """Read a request, and splice in the tools that its model is offered. Raises MalformedRequest, TooManyTools."""
         view = read_request(body)
         asked = view.body is not body

@@ -43,7 +43,7 @@ class MessagesDialect:
     keep_alive = b'event: ping\ndata: {"type": "ping"}\n\n'
     """The API's own sign of life; the official SDKs skip it."""
 
-    def intercept(self, body: bytes, toolbox: Toolbox = NO_TOOLS) -> AnswerInterceptor:
+    def intercept(self, body: bytes, toolbox: Toolbox = NO_TOOLS, *, path: str = "") -> AnswerInterceptor:
         """Read a request, and splice in the tools that its model is offered. Raises MalformedRequest."""
         request = read_request(body)
         request = evolve(request, body=restored(body, toolbox.hidden))

@@ -29,7 +29,7 @@ class ResponsesDialect:
     def __init__(self) -> None:
         self._continuations = Continuations()
 
-    def intercept(self, body: bytes, toolbox: Toolbox = NO_TOOLS) -> AnswerInterceptor:
+    def intercept(self, body: bytes, toolbox: Toolbox = NO_TOOLS, *, path: str = "") -> AnswerInterceptor:
         """Read a request, and splice in the tools that its model is offered.
 
         Raises MalformedRequest, TooManyTools, and NotSupported for background requests.

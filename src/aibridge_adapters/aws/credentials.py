@@ -1,0 +1,108 @@
+"""The gateway's credentials on AWS: static ones, those of the default chain, or those of a role taken with them.
+
+Belongs here: finding them, and fresh ones before they expire. Never: a signature. botocore blocks while it asks the
+network (instance metadata, STS, SSO), so it does that in a thread; what is still fresh costs no thread.
+
+Source: docs.aws.amazon.com/sdkref, "Standardized credential providers"; AWS STS, "AssumeRole".
+"""
+
+import logging
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+from anyio.to_thread import run_sync
+from botocore.credentials import (
+    AssumeRoleCredentialFetcher,
+    Credentials,
+    DeferredRefreshableCredentials,
+    ReadOnlyCredentials,
+    RefreshableCredentials,
+)
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import Session
+
+from aibridge_adapters.config import BedrockSettings
+from aibridge_core.errors import NoUpstreamCredential, UpstreamTimeout
+
+PATIENCE: Final = 30.0
+"""Longest wait for credentials, in seconds."""
+SESSION_NAME: Final = "aibridge"
+"""How the gateway calls itself in a role; CloudTrail shows it."""
+
+_log = logging.getLogger("aibridge.aws")
+
+
+class AwsCredentials:
+    """Credentials that are fresh whenever they are asked for. Belongs to one event loop."""
+
+    def __init__(self, settings: BedrockSettings, *, ca_bundle: Path | None = None) -> None:
+        self.key_id = settings.access_key
+        """Of the credentials that were used last; empty while they aren't known."""
+        self._settings = settings
+        self._ca_bundle = ca_bundle
+        self._found: Credentials | None = None
+        self._finding = anyio.Lock()
+
+    async def current(self) -> ReadOnlyCredentials:
+        """Raises NoUpstreamCredential, UpstreamTimeout."""
+        if self._found is None or _is_stale(self._found):
+            async with self._finding:
+                frozen = await self._refreshed()
+        else:
+            frozen = self._found.get_frozen_credentials()
+        self.key_id = frozen.access_key
+        return frozen
+
+    async def _refreshed(self) -> ReadOnlyCredentials:
+        try:
+            with anyio.fail_after(PATIENCE):
+                return await run_sync(self._find, abandon_on_cancel=True)
+        except TimeoutError:
+            raise UpstreamTimeout(f"AWS gave the gateway no credentials within {PATIENCE:g} s") from None
+        except (BotoCoreError, ClientError) as error:
+            _log.error("no AWS credentials", extra={"reason": str(error)})
+            raise NoUpstreamCredential(f"AWS gave the gateway no credentials ({_reason(error)}); see its log") from None
+
+    def _find(self) -> ReadOnlyCredentials:
+        """Blocks. Raises NoUpstreamCredential, and botocore's errors."""
+        found = self._found or self._source()
+        if found is None:
+            raise NoUpstreamCredential("no AWS credentials found: set BEDROCK_ACCESS_KEY, or give the gateway a role")
+        frozen: ReadOnlyCredentials = found.get_frozen_credentials()
+        self._found = found
+        return frozen
+
+    def _source(self) -> Credentials | None:
+        settings = self._settings
+        session = Session(profile=settings.profile or None)
+        if self._ca_bundle:
+            session.set_config_variable("ca_bundle", str(self._ca_bundle))
+        if settings.access_key:
+            source = Credentials(settings.access_key, settings.access_key_secret, settings.session_token or None)
+        else:
+            source = session.get_credentials()
+        return self._role(session, source) if source and settings.role_arn else source
+
+    def _role(self, session: Session, source: Credentials) -> Credentials:
+        settings = self._settings
+        extra: dict[str, Any] = {"RoleSessionName": SESSION_NAME}
+        if settings.external_id:
+            extra["ExternalId"] = settings.external_id
+        fetcher = AssumeRoleCredentialFetcher(
+            partial(session.create_client, region_name=settings.region), source, settings.role_arn, extra_args=extra
+        )
+        return DeferredRefreshableCredentials(refresh_using=fetcher.fetch_credentials, method="assume-role")
+
+
+def _is_stale(found: Credentials) -> bool:
+    """Static ones never are."""
+    return isinstance(found, RefreshableCredentials) and bool(found.refresh_needed())
+
+
+def _reason(error: BotoCoreError | ClientError) -> str:
+    """What may be told to everybody: AWS's messages name accounts and roles."""
+    if isinstance(error, ClientError):
+        return str(error.response.get("Error", {}).get("Code", "refused"))
+    return type(error).__name__

@@ -1,0 +1,42 @@
+"""Part of the composition root: the configured providers.
+
+Belongs here: which settings make which provider. Never: what a provider does with a request.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from aibridge_adapters.aws import aws_signer
+from aibridge_adapters.config import BedrockSettings, ProviderSettings
+from aibridge_core.bedrock.invoke_model import Models
+from aibridge_core.keys import KeyEvent
+from aibridge_core.providers import bedrock
+from aibridge_core.providers.api import Provider
+from aibridge_core.providers.registry import provider
+
+
+def provider_of(
+    one: ProviderSettings, *, ca_bundle: Path | None = None, tell: Callable[[KeyEvent], None] = lambda event: None
+) -> Provider:
+    """One of them; `tell` is told what happens to its keys. Raises AwsUnusable."""
+    if one.bedrock:
+        return _on_bedrock(one, one.bedrock, ca_bundle, tell)
+    return provider(name=one.name, type=one.type, base_url=one.base_url, keys=one.keys, tell=tell)
+
+
+def _on_bedrock(
+    one: ProviderSettings, on_aws: BedrockSettings, ca_bundle: Path | None, tell: Callable[[KeyEvent], None]
+) -> Provider:
+    """A Bedrock API key travels like any key; without one, requests are signed."""
+    mantle = on_aws.protocol == "mantle"
+    service = bedrock.MANTLE_SERVICE if mantle else bedrock.INVOKE_SERVICE
+    signer = None if one.keys else aws_signer(on_aws, service=service, ca_bundle=ca_bundle)
+    return bedrock.provider(
+        name=one.name,
+        type=one.type,
+        base_url=one.base_url,
+        models=None if mantle else Models(main=on_aws.model, small_fast=on_aws.small_fast_model),
+        keys=one.keys,
+        signer=signer,
+        tell=tell,
+    )

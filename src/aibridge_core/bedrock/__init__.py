@@ -1,0 +1,1 @@
+"""What Amazon Bedrock makes of the Messages API: its requests (`body`, `invoke_model`) and its answers (`events`)."""
