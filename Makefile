@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test check format bench lock clean
+.PHONY: help demo test check format bench fuzz lock clean
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/'
 
@@ -30,6 +30,9 @@ format: .venv/.ready ## Rewrite files in the project's format
 
 bench: .venv/.ready ## Compare with a bare relay; prints ratios
 	$(BIN)/python bench/run.py
+
+fuzz: .venv/.ready ## Fuzz every parser for half a minute; needs `pip install atheris`
+	$(BIN)/python fuzz/run.py
 
 lock: .venv/.ready ## Write the versions in .venv to constraints.txt
 	$(BIN)/python -m pip freeze --exclude-editable --exclude aibridge > constraints.txt
