@@ -1,5 +1,6 @@
 """A collector: takes traces by OTLP, over gRPC or HTTP, on a free loopback port, and keeps them."""
 
+import ssl
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
@@ -46,7 +47,7 @@ class Collected:
 
 
 @contextmanager
-def grpc_collector() -> Iterator[Collected]:
+def grpc_collector(tls: grpc.ServerCredentials | None = None) -> Iterator[Collected]:
     """OTLP over gRPC, in threads of its own."""
     collected = Collected()
 
@@ -58,7 +59,10 @@ def grpc_collector() -> Iterator[Collected]:
 
     server = grpc.server(ThreadPoolExecutor(max_workers=2))
     add_TraceServiceServicer_to_server(Service(), server)
-    collected.endpoint = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    if tls:
+        collected.endpoint = f"https://localhost:{server.add_secure_port('127.0.0.1:0', tls)}"
+    else:
+        collected.endpoint = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     server.start()
     try:
         yield collected
@@ -67,7 +71,7 @@ def grpc_collector() -> Iterator[Collected]:
 
 
 @asynccontextmanager
-async def http_collector() -> AsyncIterator[Collected]:
+async def http_collector(tls: ssl.SSLContext | None = None) -> AsyncIterator[Collected]:
     """OTLP over HTTP."""
     collected = Collected()
 
@@ -76,6 +80,6 @@ async def http_collector() -> AsyncIterator[Collected]:
         collected.requests.append(ExportTraceServiceRequest.FromString(request.body))
         await answering.whole(b"", 200, ("content-type", "application/x-protobuf"))
 
-    async with raw_upstream(script) as server:
+    async with raw_upstream(script, tls=tls) as server:
         collected.endpoint = f"{server.url}/v1/traces"
         yield collected

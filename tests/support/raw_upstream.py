@@ -1,6 +1,7 @@
 """A provider of bytes: an HTTP/1.1 server that answers exactly what a test scripts, at the moment it says so."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -78,15 +79,16 @@ class RawUpstream:
     port: int
     script: Script
     requests: list[Received] = field(factory=list)
+    tls: bool = False
 
     @property
     def url(self) -> str:
         """Base URL without a path."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"https://localhost:{self.port}" if self.tls else f"http://127.0.0.1:{self.port}"
 
 
 @asynccontextmanager
-async def raw_upstream(script: Script) -> AsyncIterator[RawUpstream]:
+async def raw_upstream(script: Script, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[RawUpstream]:
     """Serve on a free loopback port."""
     tasks: set[asyncio.Task[None]] = set()
 
@@ -104,8 +106,8 @@ async def raw_upstream(script: Script) -> AsyncIterator[RawUpstream]:
             tasks.discard(task)
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    upstream = RawUpstream(server.sockets[0].getsockname()[1], script)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    upstream = RawUpstream(server.sockets[0].getsockname()[1], script, tls=tls is not None)
     try:
         yield upstream
     finally:
