@@ -43,6 +43,7 @@ from aibridge_adapters.upstream.httpx_upstream import HttpxUpstream
 from aibridge_core.observing import Observer, observers
 from aibridge_core.ports import Authenticator, Clock, Recorder, ToolServers, Upstream
 from aibridge_core.retention import RetentionPolicy
+from aibridge_core.sockets import UpstreamSockets
 
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
@@ -115,8 +116,11 @@ async def gateway(
             storage = await stack.enter_async_context(open_storage(url, clock=clock, owner=new_id(), limits=limits))
         recording = recording_of(settings, storage, recorder, clock, folder)
         stack.push_async_callback(recording.close)
+        sockets: UpstreamSockets | None = None
         if upstream is None:
-            upstream = await stack.enter_async_context(HttpxUpstream(settings.timeouts, ca_bundle=settings.ca_bundle))
+            http = HttpxUpstream(settings.timeouts, ca_bundle=settings.ca_bundle)
+            upstream = await stack.enter_async_context(http)
+            sockets = http.websockets(max_message=settings.max_body)
         upstream = stack.enter_context(dumped(upstream, settings, clock))
         counters = Counters()
         if tools is None:
@@ -148,6 +152,7 @@ async def gateway(
             storage=storage,
             users=users,
             upstream=upstream,
+            sockets=sockets,
             tools=tools,
             clock=clock,
             breakers=breakers,

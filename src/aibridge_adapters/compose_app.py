@@ -4,6 +4,7 @@ Belongs here: the use cases and what they are made of. Never: opening or closing
 """
 
 from collections.abc import Callable
+from functools import partial
 
 from aibridge_adapters.clock import new_id
 from aibridge_adapters.codings import Codings
@@ -16,6 +17,7 @@ from aibridge_adapters.config import Settings
 from aibridge_adapters.guards import gate_of, retries_of
 from aibridge_adapters.http.app import GatewayApp
 from aibridge_adapters.http.rest import REST_ROOTS, rest_app
+from aibridge_adapters.http.tunnel import Tunnelling
 from aibridge_adapters.identity.users import Users
 from aibridge_adapters.recording import Recording
 from aibridge_adapters.reloading import Providers
@@ -26,6 +28,7 @@ from aibridge_core.hidden_turns import HiddenTurns
 from aibridge_core.observing import Observer
 from aibridge_core.passthrough import Passthrough
 from aibridge_core.ports import Authenticator, Clock, Recorder, ToolServers, Upstream
+from aibridge_core.sockets import Tunnels, UpstreamSockets
 
 
 def app_of(
@@ -37,6 +40,7 @@ def app_of(
     storage: Storage,
     users: Users,
     upstream: Upstream,
+    sockets: UpstreamSockets | None,
     tools: ToolServers,
     clock: Clock,
     breakers: Breakers,
@@ -45,18 +49,21 @@ def app_of(
 ) -> GatewayApp:
     """The application for these parts."""
     codings = Codings()
-    bridge = Bridge(
-        upstream=upstream,
+    bridge_on = partial(
+        Bridge,
         recorder=recorder(recorder_for_requests(settings, recording.recorder, clock)),
         codings=codings,
         clock=clock,
         new_id=new_id,
         max_body=settings.max_body,
+        observer=observer,
+        breakers=breakers,
+    )
+    bridge = bridge_on(
+        upstream=upstream,
         tools=tools,
         max_turns=settings.tools.max_turns,
-        observer=observer,
         retries=retries_of(settings),
-        breakers=breakers,
         hidden=HiddenTurns(now=clock.monotonic, max_bytes=settings.tools.history_size, ttl=settings.tools.history_ttl),
     )
     rest = rest_app(
@@ -85,4 +92,25 @@ def app_of(
         max_body=settings.max_body,
         body_timeout=settings.body_timeout,
         keep_alive_interval=settings.keep_alive_interval,
+        tunnelling=_tunnelling(settings, sockets, codings, clock, tools, lambda socket: bridge_on(upstream=socket)),
+    )
+
+
+def _tunnelling(  # noqa: PLR0917
+    settings: Settings,
+    sockets: UpstreamSockets | None,
+    codings: Codings,
+    clock: Clock,
+    tools: ToolServers,
+    bridge_on: Callable[[Upstream], Bridge],
+) -> Tunnelling | None:
+    """A host application's own way to the providers may have no WebSockets."""
+    if sockets is None:
+        return None
+    return Tunnelling(
+        tunnels=Tunnels(sockets=sockets, codings=codings, clock=clock),
+        bridge_on=bridge_on,
+        tools=tools,
+        patience=settings.timeouts.stream_idle or None,
+        max_message=settings.max_body,
     )

@@ -21,7 +21,9 @@ def provider_of(
     """One of them; `tell` is told what happens to its keys. Raises AwsUnusable."""
     if one.bedrock:
         return _on_bedrock(one, one.bedrock, ca_bundle, tell)
-    return provider(name=one.name, type=one.type, base_url=one.base_url, keys=one.keys, tell=tell)
+    return provider(
+        name=one.name, type=one.type, base_url=one.base_url, keys=one.keys, websockets=one.websockets, tell=tell
+    )
 
 
 def _on_bedrock(

@@ -47,6 +47,8 @@ class ProviderSettings:
     """Where its exchanges are dumped; None: where all are, if that is set."""
     bedrock: BedrockSettings | None = None
     """For type `bedrock`, and for `anthropic` if it is asked on Amazon Bedrock."""
+    websockets: bool = False
+    """Whether WebSocket upgrades on the Responses route are tunnelled to it."""
 
 
 @frozen(kw_only=True)

@@ -28,6 +28,10 @@ _HOP_BY_HOP = dict.fromkeys(
 
 NOT_UPSTREAM = {
     **_HOP_BY_HOP,
+    b"sec-websocket-key": "belongs to one connection, as the next three do: RFC 6455, section 4.1",
+    b"sec-websocket-version": "as sec-websocket-key",
+    b"sec-websocket-extensions": "as sec-websocket-key",
+    b"sec-websocket-protocol": "as sec-websocket-key; may hold a credential where a browser can't send another",
     b"host": "names the gateway; the upstream has its own",
     b"content-length": "set anew from the body that is sent",
     b"expect": "answered by the gateway's server",
@@ -59,6 +63,9 @@ SIGNATURE_PREFIX = b"x-amz-"
 
 NOT_TO_CLIENT = {
     **_HOP_BY_HOP,
+    b"sec-websocket-accept": "belongs to one connection, as the next two do: RFC 6455, section 4.2.2",
+    b"sec-websocket-extensions": "as sec-websocket-accept",
+    b"sec-websocket-protocol": "as sec-websocket-accept",
     b"alt-svc": "offers another way to the provider's origin, not to ours",
     b"strict-transport-security": "speaks for the provider's host name, not for ours",
 }

@@ -38,6 +38,9 @@ MAX_HEADER_TEXT = 512
 FIREWALL_IGNORED = "agent_firewall_ignored"
 """Key in the metadata of an interception whose request had firewall headers that name no place; says why."""
 
+_BY_SOCKET: dict[str, object] = {"transport": "websocket"}
+"""In the metadata of an interception whose request was a message on a WebSocket."""
+
 KEPT_HEADERS = frozenset(
     (
         b"anthropic-beta",
@@ -157,6 +160,7 @@ class Intake:
     ) -> InterceptionStart:
         user_agent = header(request.headers, b"user-agent") or ""
         firewall, ignored = _firewall(request.headers)
+        over_socket = request.scheme in ("ws", "wss")
         return InterceptionStart(
             id=self._new_id(),
             initiator=actor,
@@ -169,9 +173,9 @@ class Intake:
             correlating_tool_call_id=view.correlating_tool_call_id,
             credential_kind=credential.kind,
             credential_hint=credential.hint,
-            streaming=view.streaming,
+            streaming=view.streaming or over_socket,
             started_at=self._clock.now(),
-            metadata={**_metadata(request.headers, user_agent), **ignored},
+            metadata={**_metadata(request.headers, user_agent), **ignored, **(_BY_SOCKET if over_socket else {})},
             firewall=firewall,
         )
 

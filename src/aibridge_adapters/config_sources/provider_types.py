@@ -4,6 +4,7 @@ Belongs here: tables with a reason per row. Never: how a type's requests are bui
 """
 
 import re
+from urllib.parse import urlsplit
 
 from attrs import frozen
 
@@ -106,6 +107,12 @@ FIELDS = {
             meaning="Where its exchanges are dumped, in place of `dump_dir`'s folder. Takes effect at the start.",
         ),
         *BEDROCK_FIELDS.values(),
+        ProviderField(
+            name="websockets",
+            kind=kinds.SWITCH,
+            meaning="Whether WebSockets of Responses clients are tunnelled to it; if not, they are answered 426 and "
+            "clients use HTTP. Default: on for `api.openai.com` and `chatgpt.com`, else off.",
+        ),
     )
 }
 CREDENTIAL_FIELDS = ("key", "keys", "key_file")
@@ -120,11 +127,23 @@ def default_base_url(type_name: str, name: str) -> str:
     return PROVIDER_TYPES[type_name].base_url
 
 
+WEBSOCKET_HOSTS = {
+    "api.openai.com": "its Responses API has a WebSocket mode",
+    "chatgpt.com": "Codex with a ChatGPT login uses it",
+}
+"""Where WebSockets are on unless somebody turns them off: clients lose time with a provider that doesn't know them."""
+
+
+def has_websockets(base_url: str) -> bool:
+    """Whether a provider is known to take WebSockets."""
+    return urlsplit(base_url).hostname in WEBSOCKET_HOSTS
+
+
 def default_providers() -> tuple[ProviderSettings, ...]:
     """What is served when nobody configured a provider."""
     return tuple(
-        ProviderSettings(type=name, name=name, base_url=PROVIDER_TYPES[name].base_url)
-        for name in ("anthropic", "openai")
+        ProviderSettings(type=name, name=name, base_url=url, websockets=has_websockets(url))
+        for name, url in ((name, PROVIDER_TYPES[name].base_url) for name in ("anthropic", "openai"))
     )
 
 

@@ -23,6 +23,7 @@ from aibridge_adapters.config_sources.provider_types import (
     PLAIN_KEYS,
     default_base_url,
     default_providers,
+    has_websockets,
 )
 from aibridge_adapters.config_sources.report import Report
 from aibridge_core.actors import mask
@@ -45,6 +46,7 @@ class Resolved:
         return [
             entry(key + "type", _TEXT, self.settings.type, self._origin("type")),
             entry(key + "base_url", kinds.BASE_URL, self.settings.base_url, self._origin("base_url")),
+            entry(key + "websockets", kinds.SWITCH, self.settings.websockets, self._origin("websockets")),
             Entry(key=key + "keys", value=hints, text=", ".join(hints), origin=self._origin("keys"), secret=True),
             *self._bedrock_entries(key),
         ]
@@ -107,7 +109,13 @@ def _resolved(draft: Draft, report: Report) -> Resolved | None:
     base_url = _base_url(draft, report)
     if base_url is None or keys is None:
         return None
-    settings = ProviderSettings(type=draft.type.name, name=draft.name, base_url=base_url, keys=keys)
+    settings = ProviderSettings(
+        type=draft.type.name,
+        name=draft.name,
+        base_url=base_url,
+        keys=keys,
+        websockets=_websockets(draft, base_url, report),
+    )
     return _complete(settings, draft, report)
 
 
@@ -160,6 +168,12 @@ def _base_url(draft: Draft, report: Report) -> str | None:
         )
         return None
     return default
+
+
+def _websockets(draft: Draft, base_url: str, report: Report) -> bool:
+    given = draft.fields.get("websockets")
+    value = report.read(kinds.SWITCH, given) if given else None
+    return has_websockets(base_url) if value is None else bool(value)
 
 
 def _origins(draft: Draft) -> dict[str, Origin]:

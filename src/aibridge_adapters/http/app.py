@@ -17,6 +17,7 @@ from aibridge_adapters.http.body import BODY_TIMEOUT, ClientLeft, read_body
 from aibridge_adapters.http.reply import AsgiReply, Send
 from aibridge_adapters.http.tasks import RequestTasks
 from aibridge_adapters.http.tokens import authenticate
+from aibridge_adapters.http.tunnel import Conversation, Tunnelling, takes_sockets
 from aibridge_core.bridge import Bridge
 from aibridge_core.dialects.api import Dialect
 from aibridge_core.errors import BridgeError, InternalError, ShuttingDown, UpgradeRefused
@@ -63,6 +64,8 @@ class GatewayApp:
     body_timeout: float = BODY_TIMEOUT
     """For a request's body, in seconds; see `read_body`."""
     keep_alive_interval: float = 10.0
+    tunnelling: Tunnelling | None = None
+    """For WebSockets; None refuses them all."""
     _draining: anyio.Event = field(factory=anyio.Event)
 
     def drain(self) -> None:
@@ -76,7 +79,8 @@ class GatewayApp:
             return
         path = _path(scope)
         if scope["type"] == "websocket":
-            await self._refuse_upgrade(path, receive, send)
+            mount = next((mount for mount in MOUNTS if path.startswith(mount + "/")), "")
+            await self._serve_socket(scope, path[len(mount) :], receive, send)
         elif path in HEALTH:
             await self._health(path, send)
         else:
@@ -131,15 +135,7 @@ class GatewayApp:
         body = await read_body(arrival.headers, receive, limit=self.max_body, patience=self.body_timeout)
         use_case = self.bridge if match.route.mode is Mode.BRIDGED else self.passthrough
         reply.watch(scope, receive)
-        request = ClientRequest(
-            method=arrival.method,
-            path=arrival.path,
-            query=scope.get("query_string", b""),
-            headers=arrival.headers,
-            body=body,
-            client_host=arrival.client_host,
-            scheme=arrival.scheme,
-        )
+        request = _request(arrival, arrival.method, scope.get("query_string", b""), body)
         exchange = use_case.handle(match, request, caller, reply)
         del request, body  # the use case lets go of them when they are sent; an answer may last for minutes
         await exchange
@@ -152,14 +148,47 @@ class GatewayApp:
         self.observer.refused(path, error)
         await _refuse(reply, self.router.dialect(path), error)
 
-    async def _refuse_upgrade(self, path: str, receive: Receive, send: Send) -> None:
+    async def _serve_socket(self, scope: Scope, path: str, receive: Receive, send: Send) -> None:
+        """A WebSocket on an AI route: refused, or a tunnel for as long as both sides like."""
         await receive()
-        error = UpgradeRefused("WebSocket transport is not served; use HTTP")
-        self.observer.refused(path, error)
-        body = self.router.dialect(path).refuse(error)
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *error.headers]
-        await send({"type": "websocket.http.response.start", "status": error.status, "headers": headers})
-        await send({"type": "websocket.http.response.body", "body": body, "more_body": False})
+        arrival = _arrival({**scope, "method": "GET"}, path)
+        serving = self.observer.serving(arrival)
+        with serving:
+            try:
+                conversation = await self._open_tunnel(scope, arrival, receive, send)
+            except BridgeError as error:
+                self.observer.refused(path, error)
+                serving.answering(error.status)
+                await _refuse_upgrade(send, self.router.dialect(path), error)
+            else:
+                serving.answering(101)
+                await conversation.run()
+
+    async def _open_tunnel(self, scope: Scope, arrival: Arrival, receive: Receive, send: Send) -> Conversation:
+        """Both sides open, the provider's first: a client whose upgrade was taken can't be told to use HTTP."""
+        match = self.router.find(arrival.path)
+        if self.tunnelling is None or match is None or not takes_sockets(match):
+            raise UpgradeRefused("WebSocket transport is not served here; use HTTP")
+        caller = await authenticate(arrival.headers, self.authenticator, allow_byok=self.allow_byok)
+        if self._draining.is_set():
+            raise ShuttingDown("the gateway is shutting down; try again")
+        upgrade = _request(arrival, "GET", scope.get("query_string", b""), b"")
+        with self.gate.admit(caller.actor.id, self.clock.monotonic()):
+            tunnel = await self.tunnelling.open(match, upgrade, caller)
+        await send({"type": "websocket.accept", "headers": list(tunnel.headers)})
+        return Conversation(
+            tunnel,
+            upgrade,
+            caller,
+            receive=receive,
+            send=send,
+            tunnelling=self.tunnelling,
+            gate=self.gate,
+            clock=self.clock,
+            new_id=self.new_id,
+            observer=self.observer,
+            draining=self._draining,
+        )
 
     async def _health(self, path: str, send: Send) -> None:
         healthy = path == "/healthz" or (not self._draining.is_set() and await self.ready())
@@ -189,6 +218,25 @@ async def _refuse(reply: AsgiReply, dialect: Dialect, error: BridgeError) -> Non
     await reply.start(AnswerHead(status=error.status, headers=headers))
     await reply.send(body)
     await reply.finish()
+
+
+async def _refuse_upgrade(send: Send, dialect: Dialect, error: BridgeError) -> None:
+    body = dialect.refuse(error)
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *error.headers]
+    await send({"type": "websocket.http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": body, "more_body": False})
+
+
+def _request(arrival: Arrival, method: str, query: bytes, body: bytes) -> ClientRequest:
+    return ClientRequest(
+        method=method,
+        path=arrival.path,
+        query=query,
+        headers=arrival.headers,
+        body=body,
+        client_host=arrival.client_host,
+        scheme=arrival.scheme,
+    )
 
 
 def _arrival(scope: Scope, path: str) -> Arrival:

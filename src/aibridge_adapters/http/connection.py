@@ -42,6 +42,9 @@ REASONS: Final = {
 }
 """Why a request is refused before any application sees it, unless somebody said it better."""
 
+MAX_MESSAGE = 32 * 1024 * 1024
+"""Longest message on a WebSocket, in characters; what an application takes may be less."""
+
 
 class Http1(H11Protocol):
     """HTTP/1.1."""
@@ -261,4 +264,5 @@ def hypercorn_config(*, keep_alive: float) -> Config:
     config.keep_alive_max_requests = 2**62
     config.h2_max_header_list_size = 256 * 1024
     config.h2_max_concurrent_streams = 1000
+    config.websocket_max_message_size = MAX_MESSAGE
     return config

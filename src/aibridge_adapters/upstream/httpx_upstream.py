@@ -19,6 +19,7 @@ from aibridge_adapters.config import Timeouts
 from aibridge_adapters.upstream.dialling import Dialler, trust
 from aibridge_adapters.upstream.proxies import Proxies
 from aibridge_adapters.upstream.transport import KeepAliveTransport
+from aibridge_adapters.upstream.websockets import WebSockets
 from aibridge_core.errors import UpstreamBroken, UpstreamFault, UpstreamTimeout, UpstreamUnreachable
 from aibridge_core.wire import AnswerHead, UpstreamRequest
 
@@ -43,9 +44,8 @@ class HttpxUpstream:
         Raises ValueError for a CA bundle or a proxy that can't be used.
         """
         self._timeouts = timeouts
-        self._transport = transport or KeepAliveTransport(
-            Dialler(context=trust(ca_bundle), proxies=Proxies.from_environ(environ))
-        )
+        self._dialler = Dialler(context=trust(ca_bundle), proxies=Proxies.from_environ(environ))
+        self._transport = transport or KeepAliveTransport(self._dialler)
 
     async def __aenter__(self) -> Self:
         return self
@@ -58,6 +58,10 @@ class HttpxUpstream:
     async def aclose(self) -> None:
         """Close the connections that are not in use."""
         await self._transport.aclose()
+
+    def websockets(self, *, max_message: int) -> WebSockets:
+        """WebSockets over the same proxies and certificates. `max_message`: longest one, in characters."""
+        return WebSockets(dialler=self._dialler, connect=self._timeouts.connect or None, max_message=max_message)
 
     def open(self, request: UpstreamRequest) -> "_Exchange":
         """An exchange, not begun yet."""

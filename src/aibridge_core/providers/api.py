@@ -158,6 +158,8 @@ class Provider:
     signer: Signer | None = field(default=None, repr=False, eq=False)
     """Authorises requests where there is no key."""
     translator: Translator = field(factory=Untranslated, eq=False)
+    websockets: bool = False
+    """Whether it is known to take the Responses API over a WebSocket."""
 
     def route(self, path: str) -> Route | None:
         """The route of a path that begins after the provider's name; None if this kind doesn't serve it."""

@@ -23,8 +23,11 @@ def provider(
     type: str,
     base_url: str,
     keys: Sequence[str] = (),
+    websockets: bool = False,
     tell: Callable[[KeyEvent], None] = lambda event: None,
 ) -> Provider:
     """An instance; `tell` is told what happens to its keys. Raises KeyError for a type that doesn't exist."""
     pool = KeyPool(name, keys, tell=tell) if len(keys) > 1 else None
-    return Provider(name=name, type=type, base_url=base_url, kind=KINDS[type], keys=tuple(keys), pool=pool)
+    return Provider(
+        name=name, type=type, base_url=base_url, kind=KINDS[type], keys=tuple(keys), pool=pool, websockets=websockets
+    )

@@ -11,7 +11,9 @@ URL = "http://10.0.0.7:8000/v1/"
 
 
 def provider(type: str, name: str = "", base_url: str = "", *keys: str) -> ProviderSettings:
-    return ProviderSettings(type=type, name=name or type, base_url=base_url or PROVIDER_TYPES[type].base_url, keys=keys)
+    url = base_url or PROVIDER_TYPES[type].base_url
+    known = url.startswith(("https://api.openai.com/", "https://chatgpt.com/"))
+    return ProviderSettings(type=type, name=name or type, base_url=url, keys=keys, websockets=known)
 
 
 def numbered(*providers: dict[str, str], prefix: str = "AIBRIDGE_") -> dict[str, str]:
@@ -307,3 +309,20 @@ def test_a_provider_that_nobody_can_use_is_worth_a_warning(load):
 def test_every_type_that_is_served_can_be_built():
     """The table of types and the core's registry agree."""
     assert {row.name for row in PROVIDER_TYPES.values() if not row.left_out} == {*KINDS, "bedrock"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "tunnelled"),
+    [
+        ({"TYPE": "openai"}, True),
+        ({"TYPE": "openai", "NAME": "chatgpt"}, True),
+        ({"TYPE": "openai", "WEBSOCKETS": "false"}, False),
+        ({"TYPE": "openai", "BASE_URL": URL}, False),
+        ({"TYPE": "openai", "BASE_URL": "https://api.openai.com.evil.example/v1/"}, False),
+        ({"TYPE": "openai", "BASE_URL": URL, "WEBSOCKETS": "true"}, True),
+    ],
+)
+def test_websockets_are_on_where_they_are_known_to_work(load, fields, tunnelled):
+    """The operator has the last word."""
+    (found,) = load(numbered(fields)).settings.providers
+    assert found.websockets is tunnelled
