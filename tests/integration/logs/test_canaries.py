@@ -1,9 +1,10 @@
 """Secrets are planted wherever one may stand, and looked for in everything that a real gateway leaves behind."""
 
+import base64
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import anyio
@@ -24,6 +25,7 @@ def canary(name: str) -> str:
     return f"canary-{name}-0123456789abcdefghijklmnopqrstuvwxyz"
 
 
+SECRETS_KEY = base64.b64encode(bytes(range(32))).decode()
 SETTINGS = {
     "AIBRIDGE_CONTENT_HASH_KEY": canary("hash-key"),
     "AIBRIDGE_MCP_0_NAME": "dead",
@@ -32,6 +34,9 @@ SETTINGS = {
     "AIBRIDGE_MCP_1_NAME": "gone",
     "AIBRIDGE_MCP_1_URL": "http://127.0.0.1:1/mcp",
     "AIBRIDGE_MCP_1_HEADERS": json.dumps({"X-Key": canary("mcp-header")}),
+    "AIBRIDGE_MCP_2_NAME": "private",
+    "AIBRIDGE_MCP_2_AUTH": "user",
+    "AIBRIDGE_SECRETS_KEY": SECRETS_KEY,
 }
 POOL = {
     "AIBRIDGE_PROVIDER_1_TYPE": "anthropic",
@@ -64,13 +69,15 @@ BODY = {
     "metadata": {"note": canary("metadata")},
     "mcp_servers": [{"type": "url", "url": "https://x.example", "authorization_token": canary("mcp-server")}],
 }
+USERS_TOKEN = canary("users-token")
+SET_TOKEN = ["mcp", "token", "set", "--user", "admin", "--server", "private"]
 OWN_KEY = canary("own-key")
-CANARIES = [UPSTREAM_KEY, ADMIN_TOKEN, "canary-"]
+CANARIES = [UPSTREAM_KEY, ADMIN_TOKEN, SECRETS_KEY, "canary-"]
 
 
 async def echoing(request: Received, answer: Answering) -> None:
     """A provider that quotes credentials in its errors: that is for its client, and for nobody else."""
-    message = f"invalid x-api-key: {request.header('x-api-key')}"
+    message = f"invalid credential: {request.header('x-api-key')} {request.header('authorization')}"
     error = json.dumps({"type": "error", "error": {"type": "authentication_error", "message": message}})
     await answer.whole(error.encode(), 401, ("content-type", "application/json"))
 
@@ -127,27 +134,26 @@ def leaks(text: str) -> list[str]:
 
 
 async def test_no_secret_is_left_anywhere(tmp_path: Path) -> None:
-    """Not in logs and spans with all detail, the database, the REST API, metrics or `config show`."""
+    """Not in logs and spans with all detail, the database, the REST API, metrics or what commands print."""
     errors = tmp_path / "stderr"
-    variables = {**SETTINGS, **POOL, **TELEMETRY}
     with errors.open("wb") as stderr, grpc_collector() as collected:
-        variables["AIBRIDGE_TRACE_ENDPOINT"] = collected.endpoint
-        async with (
-            raw_upstream(answering) as upstream,
-            serving(
-                tmp_path, upstream.url, stderr=stderr, **variables, AIBRIDGE_PROVIDER_1_BASE_URL=upstream.url
-            ) as up,
-        ):
-            for script in (answering, echoing, broken):
-                upstream.script = script
-                await play(up)
-            await until(lambda: len(up.records("interception_end")) == 9)
-            shown, metrics = await read_back(up), await metrics_of(up)
-            variables |= {"AIBRIDGE_PROVIDER_0_KEY": UPSTREAM_KEY, "AIBRIDGE_PROVIDER_1_BASE_URL": upstream.url}
-            config = await anyio.to_thread.run_sync(config_show, tmp_path, upstream.url, variables)
-            assert await up.stop() == 0
+        async with raw_upstream(answering) as upstream:
+            variables = {**SETTINGS, **POOL, **TELEMETRY, **places(upstream.url, collected.endpoint)}
+            async with serving(tmp_path, upstream.url, stderr=stderr, **variables) as up:
+                commands = await anyio.to_thread.run_sync(
+                    run, tmp_path, upstream.url, variables, SET_TOKEN, USERS_TOKEN
+                )
+                for script in (answering, echoing, broken):
+                    upstream.script = script
+                    await play(up)
+                await until(lambda: len(up.records("interception_end")) == 9)
+                shown, metrics = await read_back(up), await metrics_of(up)
+                for form in ("text", "json", "toml"):
+                    show = ["config", "show", "--output", form]
+                    commands += await anyio.to_thread.run_sync(run, tmp_path, upstream.url, variables, show)
+                assert await up.stop() == 0
     sent = str([request.headers for request in upstream.requests])
-    used = (UPSTREAM_KEY, OWN_KEY, canary("new-header"), canary("pool-one"), canary("pool-two"))
+    used = (UPSTREAM_KEY, OWN_KEY, canary("new-header"), canary("pool-one"), canary("pool-two"), USERS_TOKEN)
     assert all(secret in sent for secret in used)  # they were really there
     assert collected.headers[0]["x-collector"] == canary("collector")
     sinks = {
@@ -156,7 +162,7 @@ async def test_no_secret_is_left_anywhere(tmp_path: Path) -> None:
         "REST": shown,
         "spans": "\n".join(str(request) for request in collected.requests),
         "metrics": metrics,
-        "config show": config,
+        "commands": commands,
         **{file.name: file.read_bytes().decode("latin-1") for file in tmp_path.glob("aibridge.db*")},
     }
     assert '"status":"failed"' in sinks["log file"]
@@ -166,15 +172,30 @@ async def test_no_secret_is_left_anywhere(tmp_path: Path) -> None:
     assert {name: leaks(text) for name, text in sinks.items() if leaks(text)} == {}
 
 
-def config_show(folder: Path, upstream_url: str, variables: Mapping[str, str]) -> str:
-    """What `aibridge config show` prints, in both forms."""
-    env = environment(folder, upstream_url, **variables)
-    shown = ""
-    for form in ("text", "json", "toml"):
-        command = [str(AIBRIDGE), "config", "show", "--output", form]
-        done = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, timeout=60, check=True)
-        shown += done.stdout + done.stderr
-    return shown
+def places(upstream_url: str, collector: str) -> Mapping[str, str]:
+    """Where everybody is. The server that wants a token of each user quotes whatever the provider quotes."""
+    return {
+        "AIBRIDGE_PROVIDER_1_BASE_URL": upstream_url,
+        "AIBRIDGE_MCP_2_URL": f"{upstream_url}/mcp",
+        "AIBRIDGE_TRACE_ENDPOINT": collector,
+    }
+
+
+def run(
+    folder: Path, upstream_url: str, variables: Mapping[str, str], arguments: Sequence[str], given: str = ""
+) -> str:
+    """All that a command prints."""
+    done = subprocess.run(
+        [str(AIBRIDGE), *arguments],
+        env=environment(folder, upstream_url, **variables),
+        cwd=folder,
+        input=given,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return done.stdout + done.stderr
 
 
 def test_the_password_of_a_database_shows_nowhere(tmp_path: Path) -> None:
