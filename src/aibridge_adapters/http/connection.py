@@ -8,6 +8,7 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 import h11
@@ -182,6 +183,11 @@ class ClientConnection(TCPServer):
         finally:
             self._stop_watching()
             await self._close()
+
+    async def _close(self) -> None:
+        """A TLS client that goes on sending after the goodbye is an error to hypercorn."""
+        with suppress(OSError):
+            await super()._close()
 
     def _new_protocol(self, tasks: ExchangeTasks) -> H11Protocol | H2Protocol:
         wire = self.writer.get_extra_info("socket")
