@@ -3,15 +3,18 @@
 Belongs here: `show` and `check`. Never: starting anything, or changing a file.
 """
 
+import os
 from pathlib import Path
 
 import click
 
 from aibridge_adapters.cli.config_flags import config_options, settings_from_flags, settings_options
 from aibridge_adapters.cli.config_view import as_json, as_text, as_toml
+from aibridge_adapters.cli.errors import failures_in_words
 from aibridge_adapters.cli.group import Group
 from aibridge_adapters.cli.safe_text import safe
 from aibridge_adapters.config_sources import Loaded
+from aibridge_adapters.upstream.proxies import Proxies, ProxyUnusable
 
 __all__ = ["config", "settings_from_flags", "settings_options"]
 
@@ -54,6 +57,8 @@ def check(config_file: Path | None, strict_config: bool) -> None:
     Exit code 0 if it would, perhaps with warnings on standard error; 1 if not, with every problem named.
     """
     loaded = settings_from_flags(config_file=config_file, strict_config=strict_config)
+    with failures_in_words(ProxyUnusable):
+        Proxies.from_environ(os.environ)
     _warn(loaded)
     for note in loaded.notes:
         click.echo(f"note: {safe(note)}", err=True)

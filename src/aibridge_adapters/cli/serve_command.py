@@ -32,6 +32,7 @@ from aibridge_adapters.recording import SpoolNotOpened
 from aibridge_adapters.storage import StorageError, open_storage
 from aibridge_adapters.telemetry.logs import LogFileNotOpened, Logs, Places, log_to
 from aibridge_adapters.telemetry.tracing import TracingError
+from aibridge_adapters.upstream.proxies import ProxyUnusable
 
 GC_THRESHOLD = 5000
 """New objects between two searches for cycles among them; Python's default is 700."""
@@ -62,7 +63,8 @@ def serve(**flags: Any) -> None:
         _say_warnings(again)
         return again.settings
 
-    with failures_in_words(ListenError, SpoolNotOpened, StorageError, McpUnusable, AwsUnusable, TracingError):
+    unusable = (ListenError, ProxyUnusable, SpoolNotOpened, StorageError, McpUnusable, AwsUnusable, TracingError)
+    with failures_in_words(*unusable):
         anyio.run(_serve, loaded, reread, logs)
 
 

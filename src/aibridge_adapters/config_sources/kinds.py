@@ -19,6 +19,7 @@ from aibridge_adapters.config_sources.addresses import (
 from aibridge_adapters.config_sources.values import (
     choice_reader,
     number_reader,
+    read_authorities,
     read_deadline,
     read_duration,
     read_file_path,
@@ -167,6 +168,13 @@ BODY_SIZE = Kind(
 )
 FILE = Kind(
     metavar="FILE", allowed="a file that exists and can be read", read=read_file_path, plain=Path.__str__, path=True
+)
+AUTHORITIES = Kind(
+    metavar="FILE",
+    allowed="a file with one or more certificates in PEM form",
+    read=read_authorities,
+    plain=Path.__str__,
+    path=True,
 )
 NEW_FILE = Kind(
     metavar="FILE",

@@ -46,7 +46,7 @@ class Numbered:
         if later := [number for number in self.fields if number > end]:
             report.refuse(
                 f"{prefix}{self.kind}_{end}_{self.first_field} is missing: {self.what} are numbered from 0 without a "
-                f"gap, and there is a {prefix}{self.kind}_{min(later)}"
+                f"gap, and there is {prefix}{self.kind}_{min(later)}"
             )
         return range(end)
 

@@ -264,7 +264,7 @@ SETTINGS = (
     ),
     Setting(
         key="ca_bundle",
-        kind=kinds.FILE,
+        kind=kinds.AUTHORITIES,
         meaning="Certificate authorities (PEM) to trust towards providers, instead of the system's.",
     ),
     *TRAFFIC,

@@ -5,6 +5,7 @@ Belongs here: text to value and back, for one value on its own. Never: names of 
 
 import os
 import re
+import ssl
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -166,6 +167,16 @@ def read_file_path(raw: object) -> Path:
         raise BadValue("there is no such file" if not path.exists() else "that is not a file")
     if not os.access(path, os.R_OK):
         raise BadValue("the file can't be read with this user's rights")
+    return path
+
+
+def read_authorities(raw: object) -> Path:
+    """A file of certificates that can be trusted. `~` is the home folder."""
+    path = read_file_path(raw)
+    try:
+        ssl.create_default_context(cafile=str(path))
+    except (OSError, ssl.SSLError):
+        raise BadValue("the file holds no certificates that can be read") from None
     return path
 
 

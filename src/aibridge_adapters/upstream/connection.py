@@ -176,7 +176,9 @@ class Connection(asyncio.Protocol):
                 elif not isinstance(event, h11.InformationalResponse):
                     break
         except h11.RemoteProtocolError as error:
-            self._fail(httpx.RemoteProtocolError(f"its answer is not valid HTTP: {error}"))
+            closed = self._http.trailing_data[1]  # then nothing came that could be wrong, only too little
+            fault = "the connection was closed before its end" if closed else f"its answer is not valid HTTP: {error}"
+            self._fail(httpx.RemoteProtocolError(fault))
         if self._held > HIGH_WATER:
             self.transport.pause_reading()
         self._wake()

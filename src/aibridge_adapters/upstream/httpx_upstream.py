@@ -41,7 +41,7 @@ class HttpxUpstream:
     ) -> None:
         """`environ` names the proxies. A `transport` of your own replaces connections, TLS and proxies altogether.
 
-        Raises ValueError for a CA bundle or a proxy that can't be used.
+        Raises ValueError for a CA bundle that can't be used, ProxyUnusable for a proxy.
         """
         self._timeouts = timeouts
         self._dialler = Dialler(context=trust(ca_bundle), proxies=Proxies.from_environ(environ))

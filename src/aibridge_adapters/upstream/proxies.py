@@ -10,6 +10,10 @@ import httpx
 from attrs import frozen
 
 
+class ProxyUnusable(ValueError):
+    """A proxy of the environment that can't be used; the message names the variable, never its value."""
+
+
 @frozen(kw_only=True)
 class Proxies:
     """A proxy for each scheme of a provider's URL, and the hosts that are reached without one."""
@@ -23,7 +27,7 @@ class Proxies:
     def from_environ(cls, environ: Mapping[str, str]) -> "Proxies":
         """HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY; lower-case names go first, as in curl.
 
-        Raises ValueError naming the variable.
+        Raises ProxyUnusable.
         """
         return cls(
             http=_proxy(environ, "http_proxy", "all_proxy"),
@@ -62,5 +66,5 @@ def _proxy(environ: Mapping[str, str], *names: str) -> httpx.Proxy | None:
         proxy = None
     if proxy is None or proxy.url.scheme not in ("http", "https") or not proxy.url.host:
         # The value may hold a password, so it is not shown.
-        raise ValueError(f"{variable}: only proxies of the form http://host:port or https://host:port can be used")
+        raise ProxyUnusable(f"{variable}: only proxies of the form http://host:port or https://host:port can be used")
     return proxy

@@ -103,6 +103,7 @@ def test_from_the_first_user_to_the_first_list(environment: dict[str, str], tmp_
         ("AIBRIDGE_HTTP_ADDRESS", "nowhere", "AIBRIDGE_HTTP_ADDRESS"),
         ("AIBRIDGE_DATABASE_URL", "sqlite:////proc/none/aibridge.db", "/proc/none"),
         ("AIBRIDGE_DATABASE_URL", "mysql://db", "AIBRIDGE_DATABASE_URL"),
+        ("https_proxy", "socks5://proxy:1080", "https_proxy: only proxies"),
     ],
 )
 def test_a_start_that_cannot_be(

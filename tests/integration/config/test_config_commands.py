@@ -111,6 +111,14 @@ def test_check_says_why_it_would_not_start():
     assert "\u202e" not in err
 
 
+def test_check_reads_the_proxies_of_the_environment():
+    """The gateway would refuse them at its start; their values may hold passwords."""
+    code, out, err = run("check", https_proxy="socks5://ann:secret@proxy:1080")
+    assert (code, out) == (1, "")
+    assert err.startswith("Error: https_proxy: only proxies of the form http://host:port")
+    assert "secret" not in err
+
+
 def test_check_is_strict_when_asked():
     """An unknown name is then a problem; a known one without effect still is not."""
     assert run("check", "--strict-config", AIBRIDGE_PROXY_ENABLED="5")[0] == 0

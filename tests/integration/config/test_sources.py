@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import trustme
 
 from aibridge_adapters.config import Settings, Timeouts
 from aibridge_adapters.config_sources import ConfigError, Source, find_file, kinds, load_settings
@@ -79,7 +80,7 @@ EXAMPLES = {
     "circuit_breaker.max_requests": ("2", 2),
     "prometheus.max_values": ("50", 50),
 }
-FILES = [setting for setting in SETTINGS if setting.kind is kinds.FILE]
+FILES = [setting for setting in SETTINGS if setting.kind in (kinds.FILE, kinds.AUTHORITIES)]
 
 
 def field(settings: Settings, key: str) -> object:
@@ -179,7 +180,7 @@ def test_a_secret_comes_from_a_file(load, problems, tmp_path):
 
 def test_files_are_found_beside_the_configuration_file(load, tmp_path):
     """A relative path counts from the folder of the file; in a variable, from the working directory."""
-    (tmp_path / "ca.pem").write_text("x")
+    trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     assert load(toml='ca_bundle = "ca.pem"').settings.ca_bundle == tmp_path / "ca.pem"
     assert load({"AIBRIDGE_CA_BUNDLE": str(tmp_path / "ca.pem")}).settings.ca_bundle == tmp_path / "ca.pem"
 
@@ -190,6 +191,14 @@ def test_files_have_to_exist(problems, setting, tmp_path):
     missing = problems({"AIBRIDGE_" + setting.variable: str(tmp_path / "none.pem")})
     assert f'AIBRIDGE_{setting.variable} = "{tmp_path}/none.pem": there is no such file' in missing
     assert "that is not a file" in problems(toml=f'{setting.key} = "{tmp_path}"')
+
+
+def test_a_bundle_holds_certificates(problems, tmp_path):
+    """A file that nobody could trust by is refused before anything starts, and its text isn't shown."""
+    (tmp_path / "key.pem").write_text("-----BEGIN PRIVATE KEY-----")
+    refusal = problems({"AIBRIDGE_CA_BUNDLE": str(tmp_path / "key.pem")})
+    assert 'key.pem": the file holds no certificates that can be read; allowed: ' in refusal
+    assert "BEGIN" not in refusal
 
 
 def test_a_folder_need_not_exist(load, problems, tmp_path):
