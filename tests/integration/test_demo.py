@@ -80,10 +80,10 @@ def test_the_table_tells_tokens_once_and_none_where_none_were_told(once: str) ->
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def serving(folder: Path, *, begin: list[str] = DEMO, **variables: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A demo that stays, and all that it printed."""
     with subprocess.Popen(
-        [*DEMO, "--port", "0"], env=environment(folder), stdout=subprocess.PIPE, text=True
+        [*begin, "--port", "0"], env=environment(folder) | variables, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         try:
@@ -116,6 +116,13 @@ def test_it_serves_on_until_ctrl_c_and_its_token_works(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=10) == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_commands_to_copy_are_as_it_was_typed(tmp_path: Path) -> None:
+    """`make demo` runs a program that no path leads to; a bare `aibridge` would not be found."""
+    program = Path(sys.executable).parent / "aibridge"
+    with serving(tmp_path, begin=[str(program), "demo"], PATH="/usr/bin:/bin") as (_, printed):
+        assert f"  {program} interceptions show ID\n" in printed
 
 
 def test_records_can_be_kept_and_a_second_demo_adds_to_them(tmp_path: Path) -> None:

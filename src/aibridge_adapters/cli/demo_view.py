@@ -3,7 +3,10 @@
 Belongs here: words and layout. Never: what happens. On a terminal in colours, elsewhere plain.
 """
 
+import shutil
+import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
@@ -94,7 +97,14 @@ def _result(heard: Heard) -> Iterator[str]:
 def _recipes(url: str, token: str, providers: Sequence[ProviderSettings]) -> Iterator[tuple[str, Sequence[str]]]:
     yield "Your turn: what `aibridge` itself and Codex read", [f"export AIBRIDGE_URL={url} AIBRIDGE_TOKEN={token}"]
     yield from recipes(url, providers, token)
+    command = _command()
     yield (
         "The table again, and one interception in full",
-        ["aibridge interceptions list", "aibridge interceptions show ID"],
+        [f"{command} interceptions list", f"{command} interceptions show ID"],
     )
+
+
+def _command() -> str:
+    """`aibridge` as it can be typed here: `make demo` runs one that is on no path."""
+    typed = sys.argv[0]
+    return typed if Path(typed).name == "aibridge" and not shutil.which("aibridge") else "aibridge"
