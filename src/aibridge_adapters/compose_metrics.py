@@ -127,7 +127,9 @@ def _of_providers(sources: Sources) -> Mapping[str, Reading]:
         return lambda: float(getattr(providers, name).timestamp())
 
     return {
-        "provider_info": lambda: [((each.name, each.type, "enabled"), 1) for each in providers.all],
+        "provider_info": lambda: [
+            ((each.name, each.type, "enabled" if each.enabled else "disabled"), 1) for each in providers.all
+        ],
         "providers_last_reload_timestamp_seconds": at("tried_at"),
         "providers_last_reload_success_timestamp_seconds": at("succeeded_at"),
     }

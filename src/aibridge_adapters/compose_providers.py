@@ -6,6 +6,8 @@ Belongs here: which settings make which provider. Never: what a provider does wi
 from collections.abc import Callable
 from pathlib import Path
 
+from attrs import evolve
+
 from aibridge_adapters.aws import aws_signer
 from aibridge_adapters.config import BedrockSettings, ProviderSettings
 from aibridge_core.bedrock.invoke_model import Models
@@ -20,10 +22,12 @@ def provider_of(
 ) -> Provider:
     """One of them; `tell` is told what happens to its keys. Raises AwsUnusable."""
     if one.bedrock:
-        return _on_bedrock(one, one.bedrock, ca_bundle, tell)
-    return provider(
-        name=one.name, type=one.type, base_url=one.base_url, keys=one.keys, websockets=one.websockets, tell=tell
-    )
+        made = _on_bedrock(one, one.bedrock, ca_bundle, tell)
+    else:
+        made = provider(
+            name=one.name, type=one.type, base_url=one.base_url, keys=one.keys, websockets=one.websockets, tell=tell
+        )
+    return evolve(made, enabled=one.enabled, allow_byok=one.allow_byok)
 
 
 def _on_bedrock(

@@ -43,6 +43,10 @@ class ProviderSettings:
     base_url: str
     keys: tuple[str, ...] = field(default=(), repr=False)
     """Central upstream keys; of several, a pool chooses. Empty if every user brings their own."""
+    enabled: bool = True
+    """A disabled one answers 503 on all its routes."""
+    allow_byok: bool = True
+    """Whether users may bring their own credential for it, where they may at all."""
     dump_dir: Path | None = None
     """Where its exchanges are dumped; None: where all are, if that is set."""
     bedrock: BedrockSettings | None = None

@@ -11,6 +11,7 @@
     │  └─ RateLimited             429
     ├─ OperatorFault          the gateway's configuration is at fault
     │  ├─ NoUpstreamCredential    502
+    │  ├─ ProviderDisabled        503
     │  ├─ TooManyTools            502
     │  └─ TurnLimitReached        502
     ├─ UpstreamFault          the provider, or the way to it
@@ -148,6 +149,13 @@ class OperatorFault(BridgeError):
 class NoUpstreamCredential(OperatorFault):
     """Neither a central key nor one of the user's own."""
 
+    headers = ((b"x-should-retry", b"false"),)
+
+
+class ProviderDisabled(OperatorFault):
+    """The operator has switched this provider off."""
+
+    status = 503
     headers = ((b"x-should-retry", b"false"),)
 
 

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from aibridge_core.dialects.api import Dialect
 from aibridge_core.dialects.registry import DIALECTS
-from aibridge_core.errors import MethodNotAllowed, RouteNotFound
+from aibridge_core.errors import MethodNotAllowed, ProviderDisabled, RouteNotFound
 from aibridge_core.providers.api import Mode, Provider, Route
 
 
@@ -49,7 +49,8 @@ class Router:
         return list(self._providers)
 
     def resolve(self, method: str, path: str) -> Match:
-        """Find the route of `/<provider>/...`. Raises RouteNotFound, MethodNotAllowed."""
+        """Find the route of `/<provider>/...`. Raises RouteNotFound, ProviderDisabled, MethodNotAllowed."""
+        self._check_enabled(path)
         match = self.find(path)
         if match is None:
             known = ", ".join(self._providers) or "none"
@@ -57,6 +58,11 @@ class Router:
         if match.route.mode is Mode.BRIDGED and method != "POST":
             raise MethodNotAllowed(f"{path} takes POST, not {method}")
         return match
+
+    def _check_enabled(self, path: str) -> None:
+        provider = self._providers.get(path.lstrip("/").partition("/")[0])
+        if provider and not provider.enabled:
+            raise ProviderDisabled(f'provider_disabled: AI provider "{provider.name}" is disabled')
 
     def find(self, path: str) -> Match | None:
         """The route of a path, whatever the method."""

@@ -12,6 +12,7 @@ from aibridge_adapters.config import ProviderSettings
 from aibridge_adapters.config_sources import kinds
 from aibridge_adapters.config_sources.fields import BEDROCK_FIELDS, ProviderField
 from aibridge_core.providers.bedrock import INVOKE_URL
+from aibridge_core.providers.copilot import BASE_URL as COPILOT_URL
 
 ANTHROPIC_URL = "https://api.anthropic.com/"
 OPENAI_URL = "https://api.openai.com/v1/"
@@ -46,10 +47,13 @@ PROVIDER_TYPES = {
         ProviderType(name="vercel", meaning="Vercel's AI Gateway, by its OpenAI API"),
         ProviderType(
             name="azure",
-            meaning="Azure OpenAI by deployment",
-            left_out="Azure's own authentication and api-version are not in this version",
+            meaning="Azure OpenAI by its v1 API: `https://RESOURCE.openai.azure.com/openai/v1/`",
         ),
-        ProviderType(name="copilot", meaning="GitHub Copilot", left_out="Copilot's routes are not in this version"),
+        ProviderType(
+            name="copilot",
+            base_url=COPILOT_URL,
+            meaning="GitHub Copilot's own service, with each user's own token; other plans have other hosts",
+        ),
         ProviderType(
             name="bedrock",
             base_url=INVOKE_URL.replace("{region}", "REGION"),
@@ -105,6 +109,17 @@ FIELDS = {
             name="dump_dir",
             kind=kinds.FOLDER,
             meaning="Where its exchanges are dumped, in place of `dump_dir`'s folder. Takes effect at the start.",
+        ),
+        ProviderField(
+            name="enabled",
+            kind=kinds.SWITCH,
+            meaning="Default `true`. A disabled provider answers 503 on all its routes.",
+        ),
+        ProviderField(
+            name="allow_byok",
+            kind=kinds.SWITCH,
+            meaning="Default `true`. Whether users may bring their own credential for it, if `allow_byok` lets them at "
+            "all.",
         ),
         *BEDROCK_FIELDS.values(),
         ProviderField(

@@ -18,6 +18,7 @@ from aibridge_adapters.config_sources.entries import Entry, entry
 from aibridge_adapters.config_sources.fields import BEDROCK_FIELDS
 from aibridge_adapters.config_sources.origins import DEFAULT, Origin, Source
 from aibridge_adapters.config_sources.provider_types import (
+    CHATGPT_URL,
     CREDENTIAL_FIELDS,
     DORMANT_FIELD,
     PLAIN_KEYS,
@@ -121,9 +122,28 @@ def _resolved(draft: Draft, report: Report) -> Resolved | None:
 
 def _complete(settings: ProviderSettings, draft: Draft, report: Report) -> Resolved:
     """With the fields that have nothing to do with its type."""
+    if settings.keys and (reason := _why_no_keys(settings)):
+        report.refuse(f'provider "{draft.name}" ({draft.place}) takes no central key: {reason}')
+    settings = evolve(
+        settings, enabled=_switch("enabled", draft, report), allow_byok=_switch("allow_byok", draft, report)
+    )
     if (given := draft.fields.get("dump_dir")) and isinstance(folder := report.read(kinds.FOLDER, given), Path):
         settings = evolve(settings, dump_dir=folder)
     return Resolved(settings=settings, origins=_origins(draft))
+
+
+def _switch(name: str, draft: Draft, report: Report) -> bool:
+    """On unless it says otherwise."""
+    given = draft.fields.get(name)
+    return given is None or report.read(kinds.SWITCH, given) is not False
+
+
+def _why_no_keys(settings: ProviderSettings) -> str:
+    if settings.type == "copilot":
+        return "GitHub Copilot is asked with each user's own token"
+    if settings.base_url == CHATGPT_URL:
+        return "ChatGPT is asked with each user's own login"
+    return ""
 
 
 def _is_on_bedrock(draft: Draft, report: Report) -> bool:

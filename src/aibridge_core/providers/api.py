@@ -10,7 +10,7 @@ from typing import Protocol
 from attrs import field, frozen
 
 from aibridge_core.actors import Credential, CredentialKind
-from aibridge_core.errors import NoUpstreamCredential
+from aibridge_core.errors import Forbidden, NoUpstreamCredential
 from aibridge_core.keys import KeyPool, Keys, KeyWalk, OneCredential
 from aibridge_core.ports import UpstreamAnswer
 from aibridge_core.signing import Signer
@@ -141,6 +141,8 @@ class ProviderKind:
     """Statuses that count against a provider in a circuit breaker; other errors say nothing of its health."""
     places: tuple[CredentialPlace, ...]
     """Where users may put a credential of their own, in order; the first is used for the central key."""
+    has_central_keys: bool = True
+    """Whether an organisation may pay for its people; if not, they always bring their own credential."""
 
 
 @frozen(kw_only=True)
@@ -160,6 +162,10 @@ class Provider:
     translator: Translator = field(factory=Untranslated, eq=False)
     websockets: bool = False
     """Whether it is known to take the Responses API over a WebSocket."""
+    enabled: bool = True
+    """A disabled one is known, and asked by nobody."""
+    allow_byok: bool = True
+    """Whether users may bring a credential of their own."""
 
     def route(self, path: str) -> Route | None:
         """The route of a path that begins after the provider's name; None if this kind doesn't serve it."""
@@ -175,7 +181,7 @@ class Provider:
         return f"{url}?{query.decode('latin-1')}" if query else url
 
     def credential(self, headers: Headers, *, own: bool, gateway_token: str = "") -> Credential:
-        """The credential for a request. Raises NoUpstreamCredential.
+        """The credential for a request. Raises NoUpstreamCredential, Forbidden.
 
         `own`: the client may have sent one of its own. The gateway's token is never taken for one.
         """
@@ -183,16 +189,23 @@ class Provider:
             for place in self.kind.places:
                 secret = place.secret(headers)
                 if secret and secret != gateway_token:
+                    if not self.allow_byok:
+                        raise Forbidden(f'Bring Your Own Key (BYOK) mode is not enabled for provider "{self.name}".')
                     return _credential(CredentialKind.BYOK, place, secret)
         if self.keys:
             return _credential(CredentialKind.CENTRALIZED, self.kind.places[0], self.keys[0])
         if self.signer:
             return signed(self.signer)
-        raise NoUpstreamCredential(
-            f'Provider "{self.name}" has no key. Ask your administrator to configure one, or send your own in'
-            f" {' or '.join(place.header.decode().title() for place in self.kind.places)} together with the gateway"
-            " token in X-AIBridge-Token."
-        )
+        raise NoUpstreamCredential(self._what_is_missing())
+
+    def _what_is_missing(self) -> str:
+        """And what to do about it."""
+        places = " or ".join(place.header.decode().title() for place in self.kind.places)
+        own = f"send your own in {places} together with the gateway token in X-AIBridge-Token."
+        if not self.kind.has_central_keys:
+            return f'Provider "{self.name}" takes each user\'s own token only: {own}'
+        instead = f", or {own}" if self.allow_byok else "."
+        return f'Provider "{self.name}" has no key. Ask your administrator to configure one{instead}'
 
     def keys_for(self, headers: Headers, session: str, *, own: bool, gateway_token: str) -> Keys:
         """Which credentials the upstream calls of a request may carry. Raises NoUpstreamCredential."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from aibridge_core.keys import KeyEvent, KeyPool
-from aibridge_core.providers import anthropic, openai
+from aibridge_core.providers import anthropic, azure, copilot, openai
 from aibridge_core.providers.api import Provider, ProviderKind
 
 KINDS: Mapping[str, ProviderKind] = {
@@ -14,6 +14,8 @@ KINDS: Mapping[str, ProviderKind] = {
     "google": openai.KIND,
     "openrouter": openai.KIND,
     "vercel": openai.KIND,
+    "azure": azure.KIND,
+    "copilot": copilot.KIND,
 }
 
 

@@ -102,7 +102,7 @@ REFUSED = {
     "line end in a name": (numbered({"TYPE": "openai", "NAME": "a\nb"}), "invalid provider name"),
     "the same name": (numbered({"TYPE": "openai"}, {"TYPE": "openai"}), 'duplicate provider name: "openai"'),
     "the same name as one left out": (
-        numbered({"TYPE": "copilot", "NAME": "x"}, {"TYPE": "openai", "NAME": "x"}),
+        numbered({"TYPE": "azure", "NAME": "x", "BASE_URL": URL}, {"TYPE": "openai", "NAME": "x"}),
         'duplicate provider name: "x"',
     ),
     "short form and number": (
@@ -326,3 +326,19 @@ def test_websockets_are_on_where_they_are_known_to_work(load, fields, tunnelled)
     """The operator has the last word."""
     (found,) = load(numbered(fields)).settings.providers
     assert found.websockets is tunnelled
+
+
+@pytest.mark.parametrize("fields", [{"TYPE": "copilot"}, {"TYPE": "openai", "NAME": "chatgpt"}])
+def test_a_users_own_service_takes_no_central_key(load, problems, fields):
+    """Copilot and ChatGPT are paid for by whoever is logged in."""
+    (only,) = load(numbered(fields)).settings.providers
+    assert only.base_url in ("https://api.individual.githubcopilot.com", "https://chatgpt.com/backend-api/codex")
+    assert "takes no central key" in problems(numbered(fields | {"KEY": KEY}))
+
+
+def test_switches_of_a_provider(load, problems):
+    """On by default, each off by itself, and nothing else is taken for off."""
+    off = {"TYPE": "openai", "ENABLED": "false", "ALLOW_BYOK": "no"}
+    first, second = load(numbered(off, {"TYPE": "anthropic"})).settings.providers
+    assert (first.enabled, first.allow_byok, second.enabled, second.allow_byok) == (False, False, True, True)
+    assert "AIBRIDGE_PROVIDER_0_ENABLED" in problems(numbered(off | {"ENABLED": "perhaps"}))
