@@ -27,6 +27,7 @@ from aibridge_core.dialects.api import Relay
 from aibridge_core.dialects.registry import DIALECTS
 from aibridge_core.dispatch import client_deadline
 from aibridge_core.errors import BridgeError
+from aibridge_core.eventstream import CorruptEventStream, EventStreamDecoder, Message, encode
 from aibridge_core.headers import NOT_TO_CLIENT, NOT_UPSTREAM, accepted_codings, for_client, for_upstream
 from aibridge_core.providers.registry import KINDS, provider
 from aibridge_core.routing import Router
@@ -119,6 +120,19 @@ def answers(data: bytes) -> None:
             steps = [step for piece in cut for step in interceptor.feed(piece)]
             steps += interceptor.end_turn()
             assert b"".join(step.data for step in steps if isinstance(step, Relay)) == rest, name
+
+
+def eventstream(data: bytes) -> None:
+    """AWS's messages are read or named as corrupted, wherever the bytes are cut, and come back as they were."""
+    rest, cut = pieces(data)
+    decoder, found = EventStreamDecoder(), b""
+    with suppress(CorruptEventStream):
+        for piece in cut:
+            for message in decoder.feed(piece):
+                found += message.payload
+    assert len(found) <= len(rest)
+    sent = Message(headers={":event-type": "chunk"}, payload=data)
+    assert list(EventStreamDecoder().feed(encode(sent))) == [sent]
 
 
 def search(data: bytes) -> None:
@@ -229,6 +243,9 @@ TARGETS: Mapping[str, Target] = {
     "splicing": Target(run=splicing, seeds=(_REQUEST, b' {"new":null}', b'{"new":{"inner":0},"a":"}\\""}')),
     "requests": Target(run=requests, seeds=(_REQUEST,)),
     "answers": Target(run=answers, seeds=_EVENTS),
+    "eventstream": Target(
+        run=eventstream, seeds=(b"\x05" + encode(Message(headers={":event-type": "chunk"}, payload=b"{}")),)
+    ),
     "search": Target(run=search, seeds=(b'initiator:me model:"a b" started_after:"2026-01-02T03:04:05Z" x',)),
     "headers": Target(
         run=headers,
