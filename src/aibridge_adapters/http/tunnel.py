@@ -66,8 +66,9 @@ class Tunnelling:
 
 
 def takes_sockets(match: Match) -> bool:
-    """Whether there can be a tunnel on a route."""
-    return match.provider.websockets and match.route.mode is Mode.BRIDGED and match.route.dialect == "responses"
+    """Whether there can be a tunnel on a route. A client that is refused one asks by HTTP, and hears why there."""
+    provider, route = match.provider, match.route
+    return provider.enabled and provider.websockets and route.mode is Mode.BRIDGED and route.dialect == "responses"
 
 
 class Conversation:

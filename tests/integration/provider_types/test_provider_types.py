@@ -147,3 +147,17 @@ async def test_a_disabled_provider(tmp_path: Path) -> None:
     assert 'provider_disabled: AI provider "openai" is disabled' in answers[0].json()["error"]["message"]
     assert provider.asked == []
     assert 'provider_name="openai",provider_type="openai",status="disabled"} 1' in page
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+async def test_a_disabled_provider_takes_no_socket(tmp_path: Path, enabled: bool) -> None:
+    """An upgrade is sent to HTTP at once; of an enabled one the provider is asked (this one knows no sockets)."""
+    provider = Provider()
+    upgrade = {"connection": "upgrade", "upgrade": "websocket", "sec-websocket-version": "13"}
+    async with raw_upstream(provider) as upstream:
+        off = settings("openai", upstream.url, enabled=enabled, websockets=True, keys=("sk-central-0123456789",))
+        async with running_gateway(tmp_path, upstream, **off) as up, up.client() as client:
+            headers = {**up.openai, **upgrade, "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ=="}
+            answer = await client.get("/openai/v1/responses", headers=headers)
+    assert answer.status_code == 426
+    assert bool(provider.asked) is enabled
