@@ -126,7 +126,7 @@ async def test_a_bad_file_changes_nothing_and_says_why(tmp_path: Path) -> None:
         assert answer.json()["message"] == "The configuration can't be used; the providers are those from before."
         reasons = [note["detail"] for note in answer.json()["validations"]]
         assert any("not-a-url" in reason for reason in reasons)
-        assert up.log("providers not reloaded, those in force stay") == [{"problems": reasons}]
+        await until(lambda: up.log("providers not reloaded, those in force stay") == [{"problems": reasons}])
         assert (await up.ask("one")).status_code == 200
         shown = await up.metrics()
         tried = shown["aibridge_providers_last_reload_timestamp_seconds"]
