@@ -14,7 +14,7 @@ from aibridge_adapters.compose_recording import (
     recorder_for_requests,
 )
 from aibridge_adapters.config import Settings
-from aibridge_adapters.guards import gate_of, retries_of
+from aibridge_adapters.guards import actor_headers_of, gate_of, retries_of
 from aibridge_adapters.http.app import GatewayApp
 from aibridge_adapters.http.rest import REST_ROOTS, rest_app
 from aibridge_adapters.http.tunnel import Tunnelling
@@ -64,6 +64,7 @@ def app_of(
         tools=tools,
         max_turns=settings.tools.max_turns,
         retries=retries_of(settings),
+        actor_headers=actor_headers_of(settings),
         hidden=HiddenTurns(now=clock.monotonic, max_bytes=settings.tools.history_size, ttl=settings.tools.history_ttl),
     )
     rest = rest_app(

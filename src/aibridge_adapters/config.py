@@ -10,6 +10,7 @@ import platformdirs
 from attrs import Factory, field, frozen
 from attrs.validators import in_
 
+from aibridge_core.actor_headers import ID, USERNAME
 from aibridge_core.breaker import BreakerPolicy
 
 
@@ -77,6 +78,17 @@ class LimitSettings:
     max_concurrent: int = 0
     max_rps_per_user: int = 0
     max_concurrent_per_user: int = 0
+
+
+@frozen(kw_only=True)
+class ActorHeaderSettings:
+    """Whether providers are told who asks, on bridged routes."""
+
+    send: bool = False
+    id: str = ID
+    """Name of the header with the user's id; empty: it isn't sent."""
+    username: str = USERNAME
+    """Likewise, the username."""
 
 
 @frozen(kw_only=True)
@@ -239,6 +251,7 @@ class Settings:
     """How long its body may take, in seconds, and one more for each 16 KiB that have come; 0: no limit."""
     timeouts: Timeouts = Factory(Timeouts)
     limits: LimitSettings = Factory(LimitSettings)
+    actor_headers: ActorHeaderSettings = Factory(ActorHeaderSettings)
     upstream_retries: int = 2
     """Further tries of a request whose provider could not be reached."""
     circuit_breaker: BreakerPolicy = Factory(BreakerPolicy)

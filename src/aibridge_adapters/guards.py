@@ -1,4 +1,4 @@
-"""What stands between requests and providers, by the settings: limits, tries, circuit breakers.
+"""What stands between requests and providers, by the settings: limits, tries, circuit breakers, names.
 
 Belongs here: from settings to the core's state machines, and who is told what they do. Never: their rules.
 """
@@ -11,6 +11,7 @@ import anyio
 from attrs import Factory, frozen
 
 from aibridge_adapters.config import Settings
+from aibridge_core.actor_headers import NO_ACTOR_HEADERS, ActorHeaders
 from aibridge_core.breaker import BreakerChanged, BreakerEvent, Breakers
 from aibridge_core.dispatch import Retries
 from aibridge_core.keys import KeyEvent, KeyRests
@@ -68,6 +69,12 @@ def gate_of(settings: Settings) -> Gate:
             per_user=Bounds(rps=limits.max_rps_per_user, concurrent=limits.max_concurrent_per_user),
         )
     )
+
+
+def actor_headers_of(settings: Settings) -> ActorHeaders:
+    """Which headers tell providers who asks."""
+    names = settings.actor_headers
+    return ActorHeaders(id_name=names.id, username_name=names.username) if names.send else NO_ACTOR_HEADERS
 
 
 def retries_of(settings: Settings) -> Retries:

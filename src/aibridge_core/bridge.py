@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from attrs import evolve
 
+from aibridge_core.actor_headers import NO_ACTOR_HEADERS, ActorHeaders
 from aibridge_core.actors import Actor
 from aibridge_core.breaker import FREE, Breakers, FreePassage, Passage
 from aibridge_core.dialects.api import Interceptor
@@ -42,6 +43,7 @@ class Bridge:
         max_turns: int = 16,
         observer: Observer = UNWATCHED,
         hidden: HiddenTurns | None = None,
+        actor_headers: ActorHeaders = NO_ACTOR_HEADERS,
         retries: Retries = NO_RETRIES,
         breakers: Breakers | None = None,
     ) -> None:
@@ -50,7 +52,9 @@ class Bridge:
         self._codings = codings
         self._clock = clock
         self._new_id: Callable[[], str] = new_id
-        self._intake = Intake(codings=codings, clock=clock, new_id=new_id, max_body=max_body)
+        self._intake = Intake(
+            codings=codings, clock=clock, new_id=new_id, max_body=max_body, actor_headers=actor_headers
+        )
         self._tools = tools or NoToolServers()
         self._max_turns = max_turns
         self._observer = observer

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from attrs import evolve, frozen
 
+from aibridge_core.actor_headers import NO_ACTOR_HEADERS, ActorHeaders
 from aibridge_core.actors import Actor, Credential, CredentialKind
 from aibridge_core.boundaries import FirewallPlace, InvalidFirewallPlace, place_of_request
 from aibridge_core.breaker import Circuit
@@ -100,11 +101,20 @@ class Asked:
 class Intake:
     """Reads requests."""
 
-    def __init__(self, *, codings: ContentCodings, clock: Clock, new_id: NewId, max_body: int) -> None:
+    def __init__(
+        self,
+        *,
+        codings: ContentCodings,
+        clock: Clock,
+        new_id: NewId,
+        max_body: int,
+        actor_headers: ActorHeaders = NO_ACTOR_HEADERS,
+    ) -> None:
         self._codings = codings
         self._clock = clock
         self._new_id: Callable[[], str] = new_id
         self._max_body = max_body
+        self._actor_headers = actor_headers
 
     def read(self, match: Match, request: ClientRequest, caller: Caller, toolbox: Toolbox) -> Asked:
         """Read a request. What it was asked with is in `outgoing` only: an answer may last for minutes."""
@@ -197,7 +207,7 @@ class Intake:
         return UpstreamRequest(
             method=request.method,
             url=match.provider.url(match.path, request.query),
-            headers=headers,
+            headers=self._actor_headers.onto(headers, start.initiator),
             body=view.body if edited else request.body,
             streaming=view.streaming,
             subject=Subject(provider=match.provider.name, model=start.model, interception_id=start.id),

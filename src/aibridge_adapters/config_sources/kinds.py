@@ -24,6 +24,7 @@ from aibridge_adapters.config_sources.values import (
     read_duration,
     read_file_path,
     read_folder,
+    read_header_name,
     read_lease,
     read_line,
     read_new_file,
@@ -81,6 +82,11 @@ def _same(value: object) -> object:
 
 
 TEXT = Kind(metavar="TEXT", allowed="a text on one line", read=read_line)
+HEADER_NAME = Kind(
+    metavar="NAME",
+    allowed="the name of a header that means nothing else on the way; empty: none is sent",
+    read=read_header_name,
+)
 ADDRESS = Kind(
     metavar="HOST:PORT",
     allowed="HOST:PORT such as 127.0.0.1:4001, [::1]:4001 or 0.0.0.0:4001, with a port from 0 (any free one) to 65535",

@@ -73,6 +73,7 @@ def load_settings(
     _check_credentials(values, providers, report)
     _check_retention(values, report)
     _check_hash_key(values, report)
+    _check_actor_headers(values, report)
     _check_secrets_key(values, mcp, report)
     _check_log_places(values, report)
     report.raise_problems()
@@ -161,6 +162,16 @@ def _check_hash_key(values: Sequence[_Value], report: Report) -> None:
         report.refuse(
             f"{hashed.origin} = hashed needs {key.setting.key} ({key.setting.flag}, AIBRIDGE_{key.setting.variable}) "
             "beside it; `openssl rand -hex 32` makes one"
+        )
+
+
+def _check_actor_headers(values: Sequence[_Value], report: Report) -> None:
+    """One header can't hold two things."""
+    user_id, username = _values_of(values, "actor_headers.id", "actor_headers.username")
+    if user_id.value and user_id.value.lower() == username.value.lower() and not report.problems:
+        report.refuse(
+            f"{username.origin} = {username.value} is the header of {user_id.setting.key} ({user_id.origin}) too; "
+            "allowed: two names, or one of them empty"
         )
 
 

@@ -49,7 +49,6 @@ class Dormant:
 
 
 DORMANT = (
-    Dormant(r"SEND_ACTOR_HEADERS", "`SEND_ACTOR_HEADERS`", "providers are not told who asks"),
     Dormant(
         r"INJECT_CODER_MCP_TOOLS",
         "`INJECT_CODER_MCP_TOOLS`",

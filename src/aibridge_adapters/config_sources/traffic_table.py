@@ -34,6 +34,24 @@ TRAFFIC = (
         meaning="Requests of one person that this process works on at once; more are answered with 429. 0: no limit.",
     ),
     Setting(
+        key="actor_headers.send",
+        name="send_actor_headers",
+        kind=kinds.SWITCH,
+        meaning="Whether providers are told who asks, by headers on bridged routes. Clients can't say it themselves.",
+    ),
+    Setting(
+        key="actor_headers.id",
+        name="actor_header_id",
+        kind=kinds.HEADER_NAME,
+        meaning="Name of the header with the user's id. Empty: it is not sent.",
+    ),
+    Setting(
+        key="actor_headers.username",
+        name="actor_header_username",
+        kind=kinds.HEADER_NAME,
+        meaning="Name of the header with the username. Empty: it is not sent.",
+    ),
+    Setting(
         key="upstream_retries",
         kind=kinds.RETRIES,
         meaning="How often a request is tried again if the provider could not be reached, before the answer begins.",

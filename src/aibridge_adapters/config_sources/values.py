@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 
+from aibridge_core.actor_headers import problem_with
+
 LONGEST_DURATION = 3650 * 86400.0
 """Seconds; ten years, far below what an event loop's timer can hold."""
 LARGEST_SECRET_FILE = 64 * 1024
@@ -43,6 +45,14 @@ def read_line(raw: object) -> str:
     if not text.isprintable():
         raise BadValue
     return text
+
+
+def read_header_name(raw: object) -> str:
+    """Empty, or a name that `aibridge_core.actor_headers` can use."""
+    name = text_of(raw)
+    if name and (problem := problem_with(name)):
+        raise BadValue(problem)
+    return name
 
 
 def read_switch(raw: object) -> bool:

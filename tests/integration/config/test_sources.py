@@ -72,6 +72,9 @@ EXAMPLES = {
     "limits.max_concurrent": ("200", 200),
     "limits.max_rps_per_user": ("5", 5),
     "limits.max_concurrent_per_user": ("20", 20),
+    "actor_headers.send": ("true", True),
+    "actor_headers.id": ("X-Employee", "X-Employee"),
+    "actor_headers.username": ("X-Name", "X-Name"),
     "upstream_retries": ("4", 4),
     "circuit_breaker.enabled": ("true", True),
     "circuit_breaker.failure_threshold": ("7", 7),
@@ -357,7 +360,6 @@ def test_variables_of_others_are_nobodys_business(load, environ):
 
 
 DORMANT = [
-    "SEND_ACTOR_HEADERS",
     "INJECT_CODER_MCP_TOOLS", "PROXY_ENABLED",
 ]  # fmt: skip
 
