@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Protocol
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from aibridge_core.actors import Credential, CredentialKind
 from aibridge_core.errors import Forbidden, NoUpstreamCredential
@@ -197,6 +197,10 @@ class Provider:
         if self.signer:
             return signed(self.signer)
         raise NoUpstreamCredential(self._what_is_missing())
+
+    def with_key(self, key: str) -> "Provider":
+        """The same with one of its keys alone, to try it."""
+        return evolve(self, keys=(key,), pool=None)
 
     def _what_is_missing(self) -> str:
         """And what to do about it."""
