@@ -11,6 +11,7 @@ from attrs import evolve
 from aibridge_adapters.aws import aws_signer
 from aibridge_adapters.config import BedrockSettings, ProviderSettings
 from aibridge_core.bedrock.invoke_model import Models
+from aibridge_core.headers import HeaderFilter
 from aibridge_core.keys import KeyEvent
 from aibridge_core.providers import bedrock
 from aibridge_core.providers.api import Provider
@@ -27,7 +28,13 @@ def provider_of(
         made = provider(
             name=one.name, type=one.type, base_url=one.base_url, keys=one.keys, websockets=one.websockets, tell=tell
         )
-    return evolve(made, enabled=one.enabled, allow_byok=one.allow_byok)
+    return evolve(made, enabled=one.enabled, allow_byok=one.allow_byok, filter=_filter_of(one))
+
+
+def _filter_of(one: ProviderSettings) -> HeaderFilter:
+    return HeaderFilter(
+        names=frozenset(name.lower().encode("ascii") for name in one.drop_headers), betas=frozenset(one.drop_betas)
+    )
 
 
 def _on_bedrock(

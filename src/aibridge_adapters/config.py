@@ -48,6 +48,10 @@ class ProviderSettings:
     """A disabled one answers 503 on all its routes."""
     allow_byok: bool = True
     """Whether users may bring their own credential for it, where they may at all."""
+    drop_headers: tuple[str, ...] = ()
+    """Names of request headers that it is not sent."""
+    drop_betas: tuple[str, ...] = ()
+    """Values of `anthropic-beta` that it is not sent."""
     dump_dir: Path | None = None
     """Where its exchanges are dumped; None: where all are, if that is set."""
     bedrock: BedrockSettings | None = None

@@ -5,6 +5,8 @@ Belongs here: the deny-lists, each row with its reason. Never: an allow-list. A 
 
 from collections.abc import Iterable
 
+from attrs import frozen
+
 from aibridge_core.wire import Headers, header
 
 GATEWAY_TOKEN_HEADERS = (b"x-coder-ai-governance-token", b"x-aibridge-token")
@@ -81,6 +83,36 @@ def for_upstream(headers: Headers, *, central_key: bool, drop: Iterable[bytes] =
         _named_by_connection(headers), drop
     )
     return tuple([pair for pair in headers if pair[0] not in denied and not pair[0].startswith(NOT_UPSTREAM_PREFIX)])
+
+
+@frozen(kw_only=True)
+class HeaderFilter:
+    """What one provider instance is not sent, because it refuses requests with it."""
+
+    names: frozenset[bytes] = frozenset()
+    """Lower-case."""
+    betas: frozenset[str] = frozenset()
+    """Values of `anthropic-beta`; the others of the same header go on."""
+
+    def apply(self, headers: Headers) -> Headers:
+        """The headers without."""
+        if not (self.names or self.betas):
+            return headers
+        kept = ((name, self._value(name, value)) for name, value in headers if name not in self.names)
+        return tuple((name, value) for name, value in kept if value is not None)
+
+    def _value(self, name: bytes, value: bytes) -> bytes | None:
+        """None if nothing is left of it; as it was if nothing goes."""
+        if name != b"anthropic-beta" or not self.betas:
+            return value
+        asked = value.decode("latin-1").split(",")
+        kept = [beta for beta in asked if beta.strip() not in self.betas]
+        if len(kept) == len(asked):
+            return value
+        return ",".join(kept).strip().encode("latin-1") or None
+
+
+NO_FILTER = HeaderFilter()
 
 
 def for_client(headers: Headers, *, drop: Iterable[bytes] = ()) -> Headers:

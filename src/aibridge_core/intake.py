@@ -203,7 +203,13 @@ class Intake:
         view = interceptor.request
         edited = translation.edits or view.body != plain
         identity = translation.edits or interceptor.edits_answers
-        headers = upstream_headers(request.headers, credential, self._codings, identity=identity, body_is_plain=edited)
+        headers = upstream_headers(
+            match.provider.filter.apply(request.headers),
+            credential,
+            self._codings,
+            identity=identity,
+            body_is_plain=edited,
+        )
         return UpstreamRequest(
             method=request.method,
             url=match.provider.url(match.path, request.query),

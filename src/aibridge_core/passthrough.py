@@ -63,7 +63,7 @@ class Passthrough:
             UpstreamRequest(
                 method=request.method,
                 url=match.provider.url(match.path, request.query),
-                headers=upstream_headers(request.headers, keys.expected(), self._codings),
+                headers=upstream_headers(match.provider.filter.apply(request.headers), keys.expected(), self._codings),
                 body=request.body,
                 subject=Subject(provider=match.provider.name),
             )

@@ -111,7 +111,7 @@ class Tunnels:
         upgrade = UpstreamRequest(
             method="GET",
             url=match.provider.url(match.path, request.query),
-            headers=upstream_headers(headers, keys.expected(), self.codings),
+            headers=upstream_headers(match.provider.filter.apply(headers), keys.expected(), self.codings),
         )
         while True:
             credential = keys.take(self.clock.monotonic())

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aibridge_core.headers import NOT_UPSTREAM, accepted_codings, for_client, for_upstream
+from aibridge_core.headers import NO_FILTER, NOT_UPSTREAM, HeaderFilter, accepted_codings, for_client, for_upstream
 from aibridge_core.wire import Headers
 
 
@@ -72,3 +72,22 @@ def test_nothing_is_offered_that_the_client_did_not_offer(offered: list[str]) ->
     """Apart from identity, which everyone takes."""
     sent = accepted_codings(",".join(offered), ["gzip", "br"]).split(", ")
     assert set(sent) <= {*offered, "identity"} & {"gzip", "br", "identity"}
+
+
+BETAS = ((b"x-app", b"cli"), (b"anthropic-beta", b"a-1, b-2,c-3"), (b"anthropic-beta", b"b-2"))
+
+
+@pytest.mark.parametrize(
+    ("leaves_out", "left"),
+    [
+        (NO_FILTER, BETAS),
+        (HeaderFilter(betas=frozenset({"z-9"})), BETAS),
+        (HeaderFilter(betas=frozenset({"b-2"})), (BETAS[0], (b"anthropic-beta", b"a-1,c-3"))),
+        (HeaderFilter(betas=frozenset({"a-1", "c-3"})), (BETAS[0], (b"anthropic-beta", b"b-2"), BETAS[2])),
+        (HeaderFilter(names=frozenset({b"anthropic-beta"})), BETAS[:1]),
+        (HeaderFilter(names=frozenset({b"x-app"}), betas=frozenset({"a-1", "b-2", "c-3"})), ()),
+    ],
+)
+def test_what_a_provider_refuses_is_left_out(leaves_out: HeaderFilter, left: Headers) -> None:
+    """Whole headers, or single betas; a header in which nothing is left goes, and one that isn't concerned stays."""
+    assert leaves_out.apply(BETAS) == left

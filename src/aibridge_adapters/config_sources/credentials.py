@@ -1,6 +1,6 @@
-"""The central keys of a provider: one, several, or one that stands in a file.
+"""The central keys of a provider: one or several, in place or in a file.
 
-Belongs here: reading `key`, `keys` and `key_file` of a draft. Never: which key a request uses.
+Belongs here: reading `key`, `keys` and their files of a draft. Never: which key a request uses.
 """
 
 from collections.abc import Sequence
@@ -25,11 +25,19 @@ def read_keys(draft: Draft, report: Report) -> tuple[str, ...] | None:
         return None
     if "keys" in given:
         return _many_keys(given["keys"], report)
+    if "keys_file" in given:
+        text = report.secret_of(given["keys_file"])
+        return None if text is None else _many_keys(_lines(text), report)
     secret = report.secret_of(given["key_file"]) if "key_file" in given else given.get("key")
     if secret is None:
         return None if given else ()
     key = report.read(_KEY, secret)
     return None if key is None else (str(key),)
+
+
+def _lines(text: Given) -> Given:
+    """What stands in a file, without comments."""
+    return Given(raw=[line.partition("#")[0].strip() for line in str(text.raw).splitlines()], origin=text.origin)
 
 
 def _many_keys(given: Given, report: Report) -> tuple[str, ...] | None:

@@ -21,7 +21,7 @@ _SHORTHANDS = {
     f"{owner}_{part}": (owner, part) for owner in ("anthropic", "openai") for part in ("key", "key_file", "base_url")
 } | {name: ("anthropic", name) for name in BEDROCK_FIELDS}
 
-_PATH_FIELDS = ("key_file", "token_file", "dump_dir", "bedrock_access_key_secret_file")
+_PATH_FIELDS = ("key_file", "keys_file", "token_file", "dump_dir", "bedrock_access_key_secret_file")
 
 
 def read_file(path: Path | None, report: Report) -> SourceValues:

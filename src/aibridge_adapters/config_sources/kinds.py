@@ -25,12 +25,14 @@ from aibridge_adapters.config_sources.values import (
     read_file_path,
     read_folder,
     read_header_name,
+    read_header_names,
     read_lease,
     read_line,
     read_new_file,
     read_period,
     read_secret_file,
     read_switch,
+    read_words,
     secret_reader,
     show_duration,
     show_period,
@@ -87,6 +89,14 @@ HEADER_NAME = Kind(
     allowed="the name of a header that means nothing else on the way; empty: none is sent",
     read=read_header_name,
 )
+HEADER_NAMES = Kind(
+    metavar="NAMES",
+    allowed="names of headers with commas between them, none that carries a credential or frames the request",
+    read=read_header_names,
+    show=", ".join,
+    plain=list,
+)
+WORDS = Kind(metavar="WORDS", allowed="words with commas between them", read=read_words, show=", ".join, plain=list)
 ADDRESS = Kind(
     metavar="HOST:PORT",
     allowed="HOST:PORT such as 127.0.0.1:4001, [::1]:4001 or 0.0.0.0:4001, with a port from 0 (any free one) to 65535",

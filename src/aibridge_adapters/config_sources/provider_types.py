@@ -106,6 +106,19 @@ FIELDS = {
         ),
         ProviderField(name="key_file", kind=None, meaning="A file that holds the central key."),
         ProviderField(
+            name="keys_file", kind=None, meaning="A file that holds several, one on each line; `#` begins a comment."
+        ),
+        ProviderField(
+            name="drop_headers",
+            kind=kinds.HEADER_NAMES,
+            meaning="Request headers that it is not sent, because it refuses them: names with commas between them.",
+        ),
+        ProviderField(
+            name="drop_betas",
+            kind=kinds.WORDS,
+            meaning="Values of `anthropic-beta` that it is not sent, likewise; other values of the header go on.",
+        ),
+        ProviderField(
             name="dump_dir",
             kind=kinds.FOLDER,
             meaning="Where its exchanges are dumped, in place of `dump_dir`'s folder. Takes effect at the start.",
@@ -130,7 +143,7 @@ FIELDS = {
         ),
     )
 }
-CREDENTIAL_FIELDS = ("key", "keys", "key_file")
+CREDENTIAL_FIELDS = ("key", "keys", "key_file", "keys_file")
 DORMANT_FIELD = re.compile(r"api_dump_dir")
 """Known of other deployments, without effect in this version."""
 

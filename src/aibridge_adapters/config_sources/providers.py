@@ -127,9 +127,20 @@ def _complete(settings: ProviderSettings, draft: Draft, report: Report) -> Resol
     settings = evolve(
         settings, enabled=_switch("enabled", draft, report), allow_byok=_switch("allow_byok", draft, report)
     )
+    settings = evolve(
+        settings,
+        drop_headers=_words("drop_headers", kinds.HEADER_NAMES, draft, report),
+        drop_betas=_words("drop_betas", kinds.WORDS, draft, report),
+    )
     if (given := draft.fields.get("dump_dir")) and isinstance(folder := report.read(kinds.FOLDER, given), Path):
         settings = evolve(settings, dump_dir=folder)
     return Resolved(settings=settings, origins=_origins(draft))
+
+
+def _words(name: str, kind: kinds.Kind, draft: Draft, report: Report) -> tuple[str, ...]:
+    given = draft.fields.get(name)
+    words = report.read(kind, given) if given else None
+    return words if isinstance(words, tuple) else ()
 
 
 def _switch(name: str, draft: Draft, report: Report) -> bool:

@@ -55,6 +55,26 @@ def read_header_name(raw: object) -> str:
     return name
 
 
+def read_words(raw: object) -> tuple[str, ...]:
+    """From a text with commas, or a list. Raises BadValue."""
+    texts = text_of(raw).split(",") if isinstance(raw, str) else raw
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise BadValue("words with commas between them are needed")
+    words = tuple(text.strip() for text in texts if text.strip())
+    if not all(word.isascii() and word.isprintable() and " " not in word for word in words):
+        raise BadValue
+    return words
+
+
+def read_header_names(raw: object) -> tuple[str, ...]:
+    """Likewise, of headers that may be left out."""
+    names = read_words(raw)
+    for name in names:
+        if problem := problem_with(name):
+            raise BadValue(f"{name} {problem}")
+    return names
+
+
 def read_switch(raw: object) -> bool:
     """A truth value."""
     if isinstance(raw, bool):

@@ -11,6 +11,7 @@ from attrs import evolve, field, frozen
 
 from aibridge_core.actors import Credential, CredentialKind
 from aibridge_core.errors import Forbidden, NoUpstreamCredential
+from aibridge_core.headers import NO_FILTER, HeaderFilter
 from aibridge_core.keys import KeyPool, Keys, KeyWalk, OneCredential
 from aibridge_core.ports import UpstreamAnswer
 from aibridge_core.signing import Signer
@@ -166,6 +167,8 @@ class Provider:
     """A disabled one is known, and asked by nobody."""
     allow_byok: bool = True
     """Whether users may bring a credential of their own."""
+    filter: HeaderFilter = NO_FILTER
+    """What it is not sent."""
 
     def route(self, path: str) -> Route | None:
         """The route of a path that begins after the provider's name; None if this kind doesn't serve it."""

@@ -77,6 +77,27 @@ def test_a_key_comes_from_a_file(load, tmp_path):
         assert loaded.settings.providers == (provider("openai", "", "", KEY),)
 
 
+def test_several_keys_come_from_a_file(load, tmp_path):
+    """One on each line; comments and empty lines are none."""
+    (tmp_path / "keys").write_text(f"# accounts\n{KEY}\n\n  {OTHER} # the new one\r\n")
+    for loaded in (
+        load(numbered({"TYPE": "openai", "KEYS_FILE": str(tmp_path / "keys")})),
+        load(toml='[[providers]]\ntype = "openai"\nkeys_file = "keys"'),
+    ):
+        assert loaded.settings.providers[0].keys == (KEY, OTHER)
+        assert loaded.warnings == ()
+
+
+def test_what_a_provider_is_not_sent(load):
+    """Names of headers and of betas, as a text with commas or as a list."""
+    for loaded in (
+        load(numbered({"TYPE": "anthropic", "DROP_HEADERS": "X-App, x-y", "DROP_BETAS": "a-1,b-2"})),
+        load(toml='[[providers]]\ntype = "anthropic"\ndrop_headers = ["X-App", "x-y"]\ndrop_betas = ["a-1", "b-2"]'),
+    ):
+        (found,) = loaded.settings.providers
+        assert (found.drop_headers, found.drop_betas) == (("X-App", "x-y"), ("a-1", "b-2"))
+
+
 def test_providers_keep_their_order(load):
     """Numbers are numbers, not texts: 10 comes after 9."""
     fields = [{"TYPE": "openai", "NAME": f"p{n}"} for n in range(12)]
@@ -84,6 +105,10 @@ def test_providers_keep_their_order(load):
 
 
 REFUSED = {
+    "a header that is needed": (
+        numbered({"TYPE": "anthropic", "DROP_HEADERS": "x-app,Content-Type"}),
+        'AIBRIDGE_PROVIDER_0_DROP_HEADERS = "x-app,Content-Type": Content-Type is reserved',
+    ),
     "no type": (numbered({"NAME": "x"}), "AIBRIDGE_PROVIDER_0_TYPE is missing"),
     "unknown type": (numbered({"TYPE": "mistral"}), 'AIBRIDGE_PROVIDER_0_TYPE = "mistral": unknown provider type'),
     "a gap": (
