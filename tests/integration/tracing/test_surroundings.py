@@ -146,7 +146,8 @@ async def test_log_lines_become_events(tmp_path: Path) -> None:
             await seen.ask()
     events = [event for span in seen.spans for event in span.events if event.name == "log"]
     (event,) = [event for event in events if (event.attributes or {}).get("log.message") == "a provider was asked"]
-    assert event.attributes == {
+    # Other handlers of the process may have put the interception's id on the line; which span it is, the span knows.
+    assert {name: value for name, value in (event.attributes or {}).items() if name != "interception_id"} == {
         "log.severity": "WARNING",
         "log.logger": "aibridge.test",
         "log.message": "a provider was asked",

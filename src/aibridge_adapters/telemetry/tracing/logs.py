@@ -10,7 +10,7 @@ from typing import Any
 
 from opentelemetry.trace import get_current_span
 
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "trace_id", "span_id"}
 CONTENT: Mapping[str, str] = {
     "prompt": "what a user wrote (`prompt_usage`)",
     "input": "arguments of a tool (`tool_usage`)",
