@@ -7,7 +7,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -40,7 +40,8 @@ from aibridge_adapters.retention import Tally
 from aibridge_adapters.storage import Limits, Storage, open_storage
 from aibridge_adapters.telemetry.logs import ServiceLog
 from aibridge_adapters.upstream.httpx_upstream import HttpxUpstream
-from aibridge_core.observing import Observer, observers
+from aibridge_core.observers import observers
+from aibridge_core.observing import Observer
 from aibridge_core.ports import Authenticator, Clock, Recorder, ToolServers, Upstream
 from aibridge_core.retention import RetentionPolicy
 from aibridge_core.sockets import UpstreamSockets
@@ -111,9 +112,7 @@ async def gateway(
         traced = await stack.enter_async_context(traces(settings, tracer_provider))
         folder = spool_folder(settings, clock, own_storage=storage is not None)
         if storage is None:
-            url = settings.database_url or default_database_url()
-            limits = Limits(**asdict(settings.database))
-            storage = await stack.enter_async_context(open_storage(url, clock=clock, owner=new_id(), limits=limits))
+            storage = await stack.enter_async_context(_storage(settings, clock))
         recording = recording_of(settings, storage, recorder, clock, folder)
         stack.push_async_callback(recording.close)
         sockets: UpstreamSockets | None = None
@@ -127,22 +126,9 @@ async def gateway(
             listeners: Sequence[Listener] = (counters, *metrics.mcp_listeners, *traced.listeners)
             tools = await stack.enter_async_context(tool_servers(settings, storage, clock, listeners, traced.watcher))
         users = Users(storage.identity, clock, new_id)
-        lease = settings.recording.lease
-        chores: list[Chore] = [
-            recording.adopt,
-            lease_keeper(storage.leases, clock, lease=lease, unless=lambda: recording.adopting),
-        ]
+        chores = _chores(settings, storage, recording, clock)
         if authenticator is None:
-            if settings.bootstrap_admin_token:
-                await ensure_bootstrap_admin(storage.identity, clock, new_id)
-            stored = StoredAuthenticator(
-                storage.identity,
-                clock,
-                bootstrap_token=settings.bootstrap_admin_token,
-                deadline=settings.recording.timeout,
-                grace_seconds=grace(settings),
-            )
-            authenticator = stored
+            authenticator = stored = await _authenticator(settings, storage, clock)
             chores.append(stored.flush)
         app = app_of(
             settings,
@@ -157,22 +143,11 @@ async def gateway(
             clock=clock,
             breakers=breakers,
             observer=observers(
-                [
-                    *traced.observers,
-                    ServiceLog(),
-                    *metrics.observers,
-                    *([observer] if observer else []),
-                ]
+                [*traced.observers, ServiceLog(), *metrics.observers, *([observer] if observer else [])]
             ),
             recorder=traced.recorder,
         )
-        for chore in chores:
-            await chore()
-        stack.push_async_callback(once, [storage.leases.release], limit=FAREWELL)
-        stack.push_async_callback(recording.close)
-        await stack.enter_async_context(_in_background(recording.run()))
-        stack.push_async_callback(once, chores, limit=FAREWELL)
-        await stack.enter_async_context(_in_background(heartbeat(chores, lease=lease)))
+        await stack.enter_async_context(_housekeeping(settings, storage, recording, chores))
         purges = Tally()
         await stack.enter_async_context(_in_background(purging(storage, policy, purges, clock)))
         metrics.attach(
@@ -197,6 +172,47 @@ async def gateway(
             metrics=metrics.page,
             providers=providers,
         )
+
+
+def _storage(settings: Settings, clock: Clock) -> AbstractAsyncContextManager[Storage]:
+    url = settings.database_url or default_database_url()
+    return open_storage(url, clock=clock, owner=new_id(), limits=Limits(**asdict(settings.database)))
+
+
+async def _authenticator(settings: Settings, storage: Storage, clock: Clock) -> StoredAuthenticator:
+    if settings.bootstrap_admin_token:
+        await ensure_bootstrap_admin(storage.identity, clock, new_id)
+    return StoredAuthenticator(
+        storage.identity,
+        clock,
+        bootstrap_token=settings.bootstrap_admin_token,
+        deadline=settings.recording.timeout,
+        grace_seconds=grace(settings),
+    )
+
+
+def _chores(settings: Settings, storage: Storage, recording: Recording, clock: Clock) -> list[Chore]:
+    lease = settings.recording.lease
+    return [
+        recording.adopt,
+        lease_keeper(storage.leases, clock, lease=lease, unless=lambda: recording.adopting),
+    ]
+
+
+@asynccontextmanager
+async def _housekeeping(
+    settings: Settings, storage: Storage, recording: Recording, chores: Sequence[Chore]
+) -> AsyncIterator[None]:
+    """All chores at the beginning, now and then, and at the end; the lease is given up when everything is written."""
+    for chore in chores:
+        await chore()
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(once, [storage.leases.release], limit=FAREWELL)
+        stack.push_async_callback(recording.close)
+        await stack.enter_async_context(_in_background(recording.run()))
+        stack.push_async_callback(once, chores, limit=FAREWELL)
+        await stack.enter_async_context(_in_background(heartbeat(chores, lease=settings.recording.lease)))
+        yield
 
 
 async def run_server(

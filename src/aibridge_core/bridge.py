@@ -12,9 +12,7 @@ from aibridge_core.actors import Actor
 from aibridge_core.breaker import FREE, Breakers, FreePassage, Passage
 from aibridge_core.dialects.api import Interceptor
 from aibridge_core.dispatch import NO_RETRIES, Dispatch, Retries
-from aibridge_core.errors import (
-    BridgeError,
-)
+from aibridge_core.errors import BridgeError
 from aibridge_core.hidden_turns import HiddenTurns
 from aibridge_core.intake import Asked, Caller, Intake, Judged
 from aibridge_core.observing import UNWATCHED, Observer, Phase, Watch

@@ -121,7 +121,8 @@ class Intake:
         plain = self._decoded(request)
         interceptor = match.dialect.intercept(plain, toolbox, path=match.path)
         translation = match.provider.translator.translation(match.route, interceptor.request.model)
-        interceptor.request = evolve(interceptor.request, model=translation.model or interceptor.request.model)
+        if translation.model:
+            interceptor.request = evolve(interceptor.request, model=translation.model)
         hint = interceptor.request.session_hint
         client = classify(Signals(headers=request.headers, session_hint=hint))
         session = session_id(client, request.headers, hint)
@@ -228,7 +229,7 @@ def upstream_headers(
     identity: bool = False,
     body_is_plain: bool = False,
 ) -> Headers:
-    """The headers of a request to a provider.
+    """The headers of a request to a provider, but for the credential, which each try brings (`dispatch`).
 
     `identity`: the answer will be edited, so it mustn't be coded. `body_is_plain`: a coded body was decoded to be
     edited.
@@ -243,7 +244,7 @@ def upstream_headers(
         added.append((b"accept-encoding", b"identity"))
     elif offered is not None:
         added.append((b"accept-encoding", accepted_codings(offered, codings.names).encode("latin-1")))
-    return (*kept, *added, (credential.header, credential.value))
+    return (*kept, *added)
 
 
 def _firewall(headers: Headers) -> tuple[FirewallPlace | None, dict[str, object]]:

@@ -110,7 +110,9 @@ class Gate:
         if now - self._swept_at >= SWEEP:
             self._swept_at = now
             self._users = {user: group for user, group in self._users.items() if not group.idle(now)}
-        return self._users.setdefault(user_id, Admissions(self.limits.per_user))
+        if (group := self._users.get(user_id)) is None:
+            group = self._users[user_id] = Admissions(self.limits.per_user)
+        return group
 
     def _refusal(self, user: Admissions, together: Admissions, now: float) -> BridgeError | None:
         """Why another request is refused. What one person can change comes first: others may still be let in."""

@@ -117,8 +117,9 @@ class Tunnels:
             credential = keys.take(self.clock.monotonic())
             try:
                 socket = await self.sockets.open(with_headers(upgrade, ((credential.header, credential.value),)))
-                only = evolve(match.provider, keys=(credential.secret,), pool=None)
-                return OpenTunnel(socket=socket, match=evolve(match, provider=only))
+                return OpenTunnel(
+                    socket=socket, match=evolve(match, provider=match.provider.with_key(credential.secret))
+                )
             except SocketRefused as error:
                 status, rest = error.head.status, cooldown(error.head.headers, self.clock.now())
                 if not keys.refused(status, rest, self.clock.monotonic()):

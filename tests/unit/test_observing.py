@@ -11,7 +11,8 @@ from aibridge_core.bridge import Bridge
 from aibridge_core.dialects.api import Failed
 from aibridge_core.errors import BridgeError, MalformedRequest, UpstreamUnreachable
 from aibridge_core.intake import Caller
-from aibridge_core.observing import Observer, Phase, Serving, UpstreamWatch, Watch, observers
+from aibridge_core.observers import observers
+from aibridge_core.observing import Observer, Phase, Serving, UpstreamWatch, Watch
 from aibridge_core.passthrough import Passthrough
 from aibridge_core.providers.registry import provider
 from aibridge_core.records import Fact, InterceptionEnded, InterceptionStart

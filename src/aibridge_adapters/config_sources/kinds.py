@@ -79,7 +79,8 @@ def _word(value: bool) -> str:
     return "true" if value else "false"
 
 
-def _same(value: object) -> object:
+def same(value: object) -> object:
+    """For values that JSON knows anyway."""
     return value
 
 
@@ -118,17 +119,17 @@ COLLECTOR = Kind(
     allowed="HOST:PORT, http://HOST... or https://HOST... without credentials or query",
     read=read_collector,
 )
-CONNECTIONS = Kind(metavar="N", allowed="2 to 100", read=number_reader(least=2, most=100), plain=_same)
-LABEL_VALUES = Kind(metavar="N", allowed="1 to 10000", read=number_reader(least=1, most=10_000), plain=_same)
-LIMIT = Kind(metavar="N", allowed="0 to 1000000", read=number_reader(least=0, most=1_000_000), plain=_same)
-COUNT = Kind(metavar="N", allowed="1 to 1000", read=number_reader(least=1, most=1000), plain=_same)
-RETRIES = Kind(metavar="N", allowed="0 to 10", read=number_reader(least=0, most=10), plain=_same)
+CONNECTIONS = Kind(metavar="N", allowed="2 to 100", read=number_reader(least=2, most=100), plain=same)
+LABEL_VALUES = Kind(metavar="N", allowed="1 to 10000", read=number_reader(least=1, most=10_000), plain=same)
+LIMIT = Kind(metavar="N", allowed="0 to 1000000", read=number_reader(least=0, most=1_000_000), plain=same)
+COUNT = Kind(metavar="N", allowed="1 to 1000", read=number_reader(least=1, most=1000), plain=same)
+RETRIES = Kind(metavar="N", allowed="0 to 10", read=number_reader(least=0, most=10), plain=same)
 SWITCH = Kind(
     metavar="BOOL",
     allowed="true, false, 1, 0, yes, no, on, off",
     read=read_switch,
     show=_word,
-    plain=_same,
+    plain=same,
     switch=True,
 )
 DURATION = Kind(
@@ -136,7 +137,7 @@ DURATION = Kind(
     allowed="seconds as a number, or with units ms, s, m, h, d, w: 10s, 5m, 1h30m, 60d",
     read=read_duration,
     show=show_duration,
-    plain=_same,
+    plain=same,
 )
 PERIOD = Kind(
     metavar="PERIOD",
@@ -144,28 +145,28 @@ PERIOD = Kind(
     allowed="0, or whole hours, days and weeks, always with their unit: 24h, 90d, 12w; at most 3650d",
     read=read_period,
     show=show_period,
-    plain=_same,
+    plain=same,
 )
 DEADLINE = Kind(
     metavar="DURATION",
     allowed="10ms to 1m, as seconds or with units ms, s, m: 1s, 500ms",
     read=read_deadline,
     show=show_duration,
-    plain=_same,
+    plain=same,
 )
 LEASE = Kind(
     metavar="DURATION",
     allowed="2s to 10m, as seconds or with units s, m: 20s, 1m",
     read=read_lease,
     show=show_duration,
-    plain=_same,
+    plain=same,
 )
 STORE_SIZE = Kind(
     metavar="SIZE",
     allowed="1MiB to 1024GiB, as a number of bytes or with a unit: B, kB, MB, GB, KiB, MiB, GiB",
     read=size_reader(least=2**20, most=2**40),
     show=show_size,
-    plain=_same,
+    plain=same,
 )
 FOLDER = Kind(
     metavar="FOLDER",
@@ -180,7 +181,7 @@ BODY_SIZE = Kind(
     allowed="1 to 1GiB, as a number of bytes or with a unit: B, kB, MB, GB, KiB, MiB, GiB",
     read=size_reader(least=1, most=2**30),
     show=show_size,
-    plain=_same,
+    plain=same,
 )
 FILE = Kind(
     metavar="FILE", allowed="a file that exists and can be read", read=read_file_path, plain=Path.__str__, path=True

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from aibridge_adapters.config import EVERYBODY, NONE, SHARED, USER
 from aibridge_adapters.config_sources.addresses import read_base_url
-from aibridge_adapters.config_sources.kinds import Kind, choice
+from aibridge_adapters.config_sources.kinds import Kind, choice, same
 from aibridge_adapters.config_sources.values import (
     BadValue,
+    number_reader,
     read_duration,
     show_duration,
     show_size,
@@ -124,23 +125,12 @@ def _read_positive_duration(raw: object) -> float:
     return seconds
 
 
-def _read_turns(raw: object) -> int:
-    text = str(raw) if isinstance(raw, int) and not isinstance(raw, bool) else text_of(raw)
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MOST_TURNS:
-        raise BadValue
-    return int(text)
-
-
 def _show_pattern(pattern: re.Pattern[str]) -> str:
     return pattern.pattern
 
 
 def _show_users(users: Sequence[str]) -> str:
     return ",".join(users)
-
-
-def _same(value: object) -> object:
-    return value
 
 
 PATTERN = Kind(
@@ -182,13 +172,13 @@ LIMIT = Kind(
     allowed="more than 0: seconds as a number, or with units ms, s, m, h, d, w: 10s, 5m, 1h30m",
     read=_read_positive_duration,
     show=show_duration,
-    plain=_same,
+    plain=same,
 )
-TURNS = Kind(metavar="N", allowed=f"1 to {MOST_TURNS}", read=_read_turns, plain=_same)
+TURNS = Kind(metavar="N", allowed=f"1 to {MOST_TURNS}", read=number_reader(least=1, most=MOST_TURNS), plain=same)
 RESULT_SIZE = Kind(
     metavar="SIZE",
     allowed="1KiB to 64MiB, as a number of bytes or with a unit: B, kB, MB, KiB, MiB",
     read=size_reader(least=2**10, most=2**26),
     show=show_size,
-    plain=_same,
+    plain=same,
 )

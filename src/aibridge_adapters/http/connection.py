@@ -176,7 +176,7 @@ class ClientConnection(TCPServer):
                 self._watch_idle()
                 await self._read_data()
         except OSError:
-            pass
+            pass  # the client is gone; its requests learn of it by themselves
         except asyncio.CancelledError:
             self.writer.transport.abort()  # what a slow client has not read by now is lost
             raise

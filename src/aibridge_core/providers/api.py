@@ -202,7 +202,7 @@ class Provider:
         raise NoUpstreamCredential(self._what_is_missing())
 
     def with_key(self, key: str) -> "Provider":
-        """The same with one of its keys alone, to try it."""
+        """The same with one key alone."""
         return evolve(self, keys=(key,), pool=None)
 
     def _what_is_missing(self) -> str:
