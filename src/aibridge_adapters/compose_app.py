@@ -79,7 +79,12 @@ def app_of(
         router=providers.router,
         bridge=bridge,
         passthrough=Passthrough(
-            upstream=upstream, codings=codings, clock=clock, observer=observer, retries=retries_of(settings)
+            upstream=upstream,
+            codings=codings,
+            clock=clock,
+            max_body=settings.max_body,
+            observer=observer,
+            retries=retries_of(settings),
         ),
         authenticator=authenticator,
         rest=rest,

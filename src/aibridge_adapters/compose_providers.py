@@ -10,7 +10,7 @@ from attrs import evolve
 
 from aibridge_adapters.aws import aws_signer
 from aibridge_adapters.config import BedrockSettings, ProviderSettings
-from aibridge_core.bedrock.invoke_model import Models
+from aibridge_core.bedrock.models import Models
 from aibridge_core.headers import HeaderFilter
 from aibridge_core.keys import KeyEvent
 from aibridge_core.providers import bedrock

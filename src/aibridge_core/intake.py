@@ -118,7 +118,7 @@ class Intake:
 
     def read(self, match: Match, request: ClientRequest, caller: Caller, toolbox: Toolbox) -> Asked:
         """Read a request. What it was asked with is in `outgoing` only: an answer may last for minutes."""
-        plain = self._decoded(request)
+        plain = readable_body(request, self._codings, limit=self._max_body)
         interceptor = match.dialect.intercept(plain, toolbox, path=match.path)
         translation = match.provider.translator.translation(match.route, interceptor.request.model)
         if translation.model:
@@ -144,20 +144,6 @@ class Intake:
                 circuit=Circuit(match.provider.name, match.path, start.model), failing=match.provider.kind.failing
             ),
         )
-
-    def _decoded(self, request: ClientRequest) -> bytes:
-        """The body, readable. Its coded form still is what goes upstream."""
-        coding = (header(request.headers, b"content-encoding") or "identity").lower()
-        if coding == "identity":
-            return request.body
-        if coding not in self._codings.names:
-            raise UnsupportedCoding(f"content-encoding {coding!r} is not one of {', '.join(self._codings.names)}")
-        try:
-            return self._codings.decode(request.body, coding, limit=self._max_body)
-        except OverflowError:
-            raise RequestTooLarge(f"the body decodes to more than {self._max_body} bytes") from None
-        except ValueError:
-            raise MalformedRequest(f"the body is not valid {coding}") from None
 
     def _start(  # noqa: PLR0917
         self,
@@ -219,6 +205,21 @@ class Intake:
             streaming=view.streaming,
             subject=Subject(provider=match.provider.name, model=start.model, interception_id=start.id),
         )
+
+
+def readable_body(request: ClientRequest, codings: ContentCodings, *, limit: int) -> bytes:
+    """The body, decoded. Raises UnsupportedCoding, MalformedRequest, and RequestTooLarge beyond `limit` bytes."""
+    coding = (header(request.headers, b"content-encoding") or "identity").lower()
+    if coding == "identity":
+        return request.body
+    if coding not in codings.names:
+        raise UnsupportedCoding(f"content-encoding {coding!r} is not one of {', '.join(codings.names)}")
+    try:
+        return codings.decode(request.body, coding, limit=limit)
+    except OverflowError:
+        raise RequestTooLarge(f"the body decodes to more than {limit} bytes") from None
+    except ValueError:
+        raise MalformedRequest(f"the body is not valid {coding}") from None
 
 
 def upstream_headers(

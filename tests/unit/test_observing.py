@@ -129,7 +129,7 @@ async def ask(observer: Observer, *answers: ScriptedAnswer, path: str = "", body
     use_case = (
         bridge
         if "messages" in path
-        else Passthrough(upstream=upstream, codings=DeflateOnly(), clock=FakeClock(), observer=observer)
+        else Passthrough(upstream=upstream, codings=DeflateOnly(), clock=FakeClock(), max_body=100, observer=observer)
     )
     request = ClientRequest(method="POST", path=path, body=body)
     await use_case.handle(router.resolve("POST", path), request, Caller(actor=ANN, token="t"), CollectingReply())

@@ -311,7 +311,7 @@ async def test_a_request_is_let_go_of_when_it_is_sent(path: str) -> None:
     use_case = (
         world.bridge
         if "messages" in path
-        else Passthrough(upstream=world.upstream, codings=DeflateOnly(), clock=world.clock)
+        else Passthrough(upstream=world.upstream, codings=DeflateOnly(), clock=world.clock, max_body=10_000)
     )
     exchange = use_case.handle(
         match, ClientRequest(method="POST", path=path, body=body), Caller(actor=ANN, token="tok"), world.reply

@@ -49,6 +49,7 @@ REMOVED: Final[Mapping[str, str]] = {
     "service_tier": "not taken: AWS has its own",
     "container": "not taken",
     "inference_geo": "not taken: the region says it",
+    "tags": "not taken: an administrator's, for gateways and for Anthropic",
 }
 NEEDS_BETA: Final[Mapping[str, str]] = {
     "output_config": "effort-2025-11-24",
@@ -56,7 +57,7 @@ NEEDS_BETA: Final[Mapping[str, str]] = {
 }
 """Members that are refused without a beta."""
 
-_ONLY_ADAPTIVE: Final = re.compile(r"claude-(opus-4-[7-9]|[a-z]+-([5-9]|\d\d)(?!\d))")
+_ONLY_ADAPTIVE: Final = re.compile(r"claude-(opus-4-([7-9]|\d\d)|[a-z]+-([5-9]|\d\d))(?!\d)")
 """Models that decide themselves how long they think, and refuse a budget; newer ones are taken to be like these."""
 _ADAPTIVE: Final = re.compile(r"anthropic\.claude-(opus|sonnet)-4-6")
 """Models that take both."""
@@ -79,6 +80,7 @@ class _Asked(msgspec.Struct):
     thinking: msgspec.Raw = msgspec.Raw(b"null")
     output_config: msgspec.Raw = msgspec.Raw(b"null")
     anthropic_beta: Any = None
+    safeguards: Any = None
 
 
 _ASKED = msgspec.json.Decoder(_Asked)
@@ -89,6 +91,8 @@ _OUTPUT = msgspec.json.Decoder(_Output)
 def adapted(body: bytes, *, model: str, betas: Iterable[str]) -> bytes:
     """The body for a model of Bedrock; `betas` are those that the client asks for. Raises MalformedRequest."""
     asked = try_read(_ASKED, body) or _Asked()
+    if asked.safeguards is not None:
+        raise MalformedRequest("safeguards: not available on Amazon Bedrock, and not left out in silence")
     own = asked.anthropic_beta if isinstance(asked.anthropic_beta, list) else []
     kept = kept_betas([*betas, *(beta for beta in own if isinstance(beta, str))], model)
     only_adaptive = _ONLY_ADAPTIVE.search(model) is not None

@@ -4,26 +4,14 @@ Source: the Amazon Bedrock Runtime API, "InvokeModelWithResponseStream", respons
 messages, exceptions, and their names. Never: framing (`eventstream`), or what an event means (a dialect).
 """
 
-from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
+from aibridge_core.bedrock.refusals import error_body
 from aibridge_core.eventstream import Message
 from aibridge_core.sse import SseEvent
 
-_ERRORS: Final[Mapping[str, str]] = {
-    "accessDeniedException": "permission_error",
-    "internalServerException": "api_error",
-    "modelStreamErrorException": "api_error",
-    "modelTimeoutException": "timeout_error",
-    "resourceNotFoundException": "not_found_error",
-    "serviceQuotaExceededException": "rate_limit_error",
-    "serviceUnavailableException": "overloaded_error",
-    "throttlingException": "rate_limit_error",
-    "validationException": "invalid_request_error",
-}
-"""Bedrock's exceptions -> the error types of the Messages API."""
 ENDING: Final = (b"message_stop", b"error")
 """Events after which an answer is over."""
 
@@ -79,9 +67,7 @@ def _event_of_chunk(message: Message) -> SseEvent | None:
 
 
 def _error(name: str, text: str) -> SseEvent:
-    kind = _ERRORS.get(name[:1].lower() + name[1:], "api_error")
-    error = {"type": "error", "error": {"type": kind, "message": text or name or "the provider reported an error"}}
-    return _written(b"error", msgspec.json.encode(error))
+    return _written(b"error", error_body(name, text))
 
 
 def _text(payload: bytes) -> str:

@@ -46,12 +46,19 @@ def failure_of_error(error: Mapping[str, Any], types: Mapping[str, ErrorType]) -
 
 
 def error_object(body: bytes) -> Mapping[str, Any] | None:
-    """The `error` object of a JSON body; a text in its place counts as the message. None if there is none."""
+    """The `error` object of a JSON body; a text in its place counts as the message. None if there is none.
+
+    A body without either that has a `message` (AWS, Azure's gateways) is one by itself.
+    """
     answer = try_read_any(body)
-    error = answer.get("error") if isinstance(answer, dict) else None
+    if not isinstance(answer, dict):
+        return None
+    error = answer.get("error")
     if isinstance(error, str):
         return {"message": error}
-    return error if isinstance(error, dict) else None
+    if isinstance(error, dict):
+        return error
+    return answer if isinstance(answer.get("message"), str) else None
 
 
 def _beginning(body: bytes) -> str:

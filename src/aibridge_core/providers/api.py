@@ -38,6 +38,8 @@ class Route:
     mode: Mode
     dialect: str = ""
     """Name of the dialect of a bridged route."""
+    translated: bool = False
+    """Whether a passthrough route is one that the provider itself doesn't have, so that its bodies are read."""
 
     def fits(self, path: str) -> bool:
         """Whether a path (below the provider's prefix) is this route's."""
@@ -120,11 +122,19 @@ class Translator(Protocol):
         """For a request on a bridged route that names this model. Raises a BridgeError if it can't be asked."""
         ...
 
+    def aside(self, route: Route, body: bytes) -> Translation:
+        """For a request on a passthrough route that is translated. Raises a BridgeError if it can't be asked."""
+        ...
+
 
 class Untranslated:
     """The provider speaks its clients' API."""
 
     def translation(self, route: Route, model: str) -> Translation:
+        """None is needed."""
+        return VERBATIM
+
+    def aside(self, route: Route, body: bytes) -> Translation:
         """None is needed."""
         return VERBATIM
 

@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 
 from attrs import evolve, frozen
 
-from aibridge_core.bedrock.invoke_model import InvokeModel, Models
+from aibridge_core.bedrock.count_tokens import CountTokens, model_of
+from aibridge_core.bedrock.invoke_model import InvokeModel
+from aibridge_core.bedrock.models import Models
 from aibridge_core.keys import KeyEvent, KeyPool
 from aibridge_core.providers import anthropic
 from aibridge_core.providers.api import (
@@ -33,6 +35,7 @@ _PLACES = (CredentialPlace(b"authorization", "Bearer"),)
 INVOKE = ProviderKind(
     routes=(
         Route("/v1/messages", Mode.BRIDGED, "messages"),
+        Route("/v1/messages/count_tokens", Mode.PASSTHROUGH, translated=True),
         Route("/model/*/invoke", Mode.BRIDGED, "invoke_model"),
         Route("/model/*/invoke-with-response-stream", Mode.BRIDGED, "invoke_model"),
         Route("/model/*/count-tokens", Mode.PASSTHROUGH),
@@ -79,3 +82,7 @@ class InvokeModelTranslator:
         if route.dialect != "messages":
             return VERBATIM
         return InvokeModel(base_url=self.base_url, model=self.models.of(model))
+
+    def aside(self, route: Route, body: bytes) -> Translation:
+        """Tokens are counted for the model that would be asked. Raises MalformedRequest, NotSupported."""
+        return CountTokens(base_url=self.base_url, model=self.models.of(model_of(body)))

@@ -1,66 +1,18 @@
 """Amazon Bedrock over real HTTP: signed requests, event streams, and what is recorded of them."""
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import anthropic
 import pytest
 
 from aibridge_adapters.config import BedrockSettings, ProviderSettings
 from support.aws import ANSWER, EVENT_STREAM, chunks, signed_by
+from support.bedrock import HAIKU, KEYS, MESSAGE, SECRET, SONNET, Bedrock, ask, bedrock, sse
 from support.raw_upstream import Answering, Received, raw_upstream
 from support.running import Running, running_gateway
 
 pytestmark = pytest.mark.anyio
-
-SECRET = "the-secret-of-the-access-key"
-KEYS = {"region": "eu-central-1", "access_key": "AKIAEXAMPLE0123456789", "access_key_secret": SECRET}
-SONNET = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
-HAIKU = "eu.anthropic.claude-haiku-4-5-20251001-v1:0"
-BODY = {"model": "claude-sonnet-4-5", "max_tokens": 99, "messages": [{"role": "user", "content": "hi"}]}
-MESSAGE = {**ANSWER[0]["message"], "content": [{"type": "text", "text": "Hello"}], "stop_reason": "end_turn"}  # type: ignore[dict-item]
-
-
-class Bedrock:
-    """A provider that answers as Bedrock does, and remembers what it was asked."""
-
-    def __init__(self, *pieces: bytes) -> None:
-        self.pieces = pieces or tuple(chunks(*ANSWER))
-        self.asked: list[Received] = []
-
-    async def __call__(self, request: Received, answer: Answering) -> None:
-        self.asked.append(request)
-        if request.target.endswith("/invoke-with-response-stream"):
-            await answer.head(200, EVENT_STREAM, ("transfer-encoding", "chunked"))
-            for piece in self.pieces:
-                await answer.chunk(piece)
-            await answer.raw(b"0\r\n\r\n")
-        else:
-            await answer.whole(json.dumps(MESSAGE).encode(), 200, ("content-type", "application/json"))
-
-
-@asynccontextmanager
-async def bedrock(tmp_path: Path, provider: Bedrock, type: str = "bedrock", **more: str) -> AsyncIterator[Running]:
-    async with raw_upstream(provider) as upstream:
-        settings = {**KEYS, "model": SONNET, "small_fast_model": HAIKU, **more}
-        provider_settings = ProviderSettings(
-            type=type, name="bedrock", base_url=upstream.url, bedrock=BedrockSettings(**settings)
-        )
-        async with running_gateway(tmp_path, upstream, providers=(provider_settings,)) as up:
-            yield up
-
-
-async def ask(up: Running, path: str = "/bedrock/v1/messages?beta=true", **more: Any) -> tuple[int, str, bytes]:
-    async with up.client() as client:
-        answer = await client.post(path, json={**BODY, **more}, headers={**up.anthropic, "x-amz-security-token": "own"})
-        return answer.status_code, answer.headers["content-type"], answer.content
-
-
-def sse(body: bytes) -> list[dict[str, Any]]:
-    return [json.loads(line.removeprefix("data: ")) for line in body.decode().splitlines() if line.startswith("data: ")]
 
 
 @pytest.mark.parametrize(("asked", "mapped"), [("claude-sonnet-4-5", SONNET), ("claude-haiku-4-5", HAIKU)])

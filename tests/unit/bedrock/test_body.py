@@ -86,3 +86,11 @@ def test_a_body_that_is_no_object_is_refused() -> None:
     """The client hears it in words."""
     with pytest.raises(MalformedRequest, match="adapted to Bedrock"):
         adapted(b"[1]", model=OLD, betas=())
+
+
+def test_tags_are_left_out_and_safeguards_are_not() -> None:
+    """What is an administrator's bookkeeping goes; a policy that can't be kept is refused by its name."""
+    assert body(OLD, tags={"team": "a"}).keys() == {"anthropic_version"}
+    assert "safeguards" in body(OLD, safeguards=None)
+    with pytest.raises(MalformedRequest, match="safeguards"):
+        body(OLD, safeguards=["x"])

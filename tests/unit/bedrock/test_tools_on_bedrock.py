@@ -6,7 +6,7 @@ import pytest
 
 from aibridge_core.actors import Actor
 from aibridge_core.bedrock.events import chunk_of, event_of
-from aibridge_core.bedrock.invoke_model import Models
+from aibridge_core.bedrock.models import Models
 from aibridge_core.bridge import Bridge
 from aibridge_core.eventstream import EventStreamDecoder, encode
 from aibridge_core.intake import Caller
