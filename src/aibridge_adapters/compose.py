@@ -29,6 +29,7 @@ from aibridge_adapters.housekeeping import Chore, heartbeat, lease_keeper, once
 from aibridge_adapters.http.app import AsgiApp, GatewayApp
 from aibridge_adapters.http.rest import NotReloaded
 from aibridge_adapters.http.server import serve, serving, stop_on_signal
+from aibridge_adapters.http.tunnel import MESSAGE_ROOM
 from aibridge_adapters.identity.authenticator import StoredAuthenticator
 from aibridge_adapters.identity.bootstrap import ensure_bootstrap_admin
 from aibridge_adapters.identity.users import Users
@@ -246,6 +247,7 @@ async def run_server(
             tls_key=settings.tls_key_file,
             shutdown_timeout=settings.shutdown_timeout,
             header_timeout=settings.header_timeout,
+            max_message=settings.max_body + MESSAGE_ROOM,
             on_ready=on_ready,
         )
         tasks.cancel_scope.cancel()

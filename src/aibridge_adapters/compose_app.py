@@ -114,7 +114,7 @@ def _tunnelling(  # noqa: PLR0917
     if sockets is None:
         return None
     return Tunnelling(
-        tunnels=Tunnels(sockets=sockets, codings=codings, clock=clock),
+        tunnels=Tunnels(sockets=sockets, codings=codings, clock=clock, actor_headers=actor_headers_of(settings)),
         bridge_on=bridge_on,
         tools=tools,
         patience=settings.timeouts.stream_idle or None,

@@ -136,6 +136,16 @@ class KeyPool:
         wait = max(1, ceil(min(limited)))
         return KeysRateLimited(f"all configured keys are rate-limited (retry after {wait}s)", retry_after=wait)
 
+    def holding(self, key: Key) -> "KeyPool":
+        """A pool of this key alone, the very same: what happens to it in one of them shows in the other."""
+        pool = KeyPool(self.provider, (), tell=self.tell)
+        pool._keys.append(key)
+        return pool
+
+    def has_better(self, key: Key, now: float) -> bool:
+        """Whether this key rests while another doesn't."""
+        return not key.is_healthy(now) and any(other.is_healthy(now) for other in self._keys)
+
     @property
     def secrets(self) -> Sequence[str]:
         """Of all keys."""
@@ -157,6 +167,28 @@ class KeyPool:
 def _affinity(session: str, key: Key) -> bytes:
     """The highest wins; evenly spread, and the same in every process."""
     return blake2b(session.encode("utf-8", "replace"), key=key.secret.encode()[:64], digest_size=8).digest()
+
+
+@frozen(eq=False)
+class HeldKey:
+    """The key with which a connection was opened, for requests that can't choose another any more."""
+
+    _pool: KeyPool
+    _key: Key
+
+    @property
+    def alone(self) -> KeyPool:
+        """A pool without the others."""
+        return self._pool.holding(self._key)
+
+    def refused(self, status: int, seconds: float, now: float) -> None:
+        """A request on the connection was answered with this status; it is the client's, and the key rests."""
+        if state := STATE_OF_STATUS.get(status):
+            self._pool.rest(self._key, state, seconds, now)
+
+    def is_outdone(self, now: float) -> bool:
+        """Whether another connection would get a key that can do more than this one."""
+        return self._pool.has_better(self._key, now)
 
 
 class KeyWalk:
@@ -204,6 +236,11 @@ class KeyWalk:
         self._pool.rest(self._key, state, seconds, now)
         return True
 
+    def held(self) -> "HeldKey":
+        """The key of the try that is under way, for a connection that outlasts it."""
+        assert self._key is not None, "nothing is under way"
+        return HeldKey(self._pool, self._key)
+
     def leave(self) -> None:
         """The try is over."""
         if self._key is not None:
@@ -242,6 +279,10 @@ class OneCredential:
     def refused(self, status: int, seconds: float, now: float) -> bool:
         """Never."""
         return False
+
+    def held(self) -> "HeldKey | None":
+        """There is nothing to know about it."""
+        return None
 
     def leave(self) -> None:
         """Nothing is counted."""

@@ -4,26 +4,34 @@ Belongs here: the port, and the core's way through it. Never: frames on the wire
 """
 
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Final, Protocol
 
 from attrs import define, evolve, field, frozen
 
+from aibridge_core.actor_headers import NO_ACTOR_HEADERS, ActorHeaders
 from aibridge_core.clients import Signals, classify
 from aibridge_core.cooldown import cooldown
 from aibridge_core.dialects.responses.frames import as_event, ends_response
+from aibridge_core.dialects.responses.refusals import refusal
 from aibridge_core.errors import UpgradeRefused, UpstreamBroken, UpstreamFault
 from aibridge_core.headers import for_client
 from aibridge_core.intake import Caller, upstream_headers
+from aibridge_core.keys import HeldKey, Keys
 from aibridge_core.ports import Clock, ContentCodings
+from aibridge_core.providers.api import Provider
 from aibridge_core.routing import Match
 from aibridge_core.sessions import session_id
-from aibridge_core.wire import AnswerHead, ClientRequest, Headers, UpstreamRequest, with_headers
+from aibridge_core.wire import AnswerHead, ClientRequest, Headers, Subject, UpstreamRequest, with_headers
 
 STREAM: Final = AnswerHead(status=200, headers=((b"content-type", b"text/event-stream"),))
+GOING_AWAY: Final = 1001
+NO_STATUS: Final = 1005
 GONE: Final = 1006
-"""Close code that stands for a connection that broke off; never sent (RFC 6455, section 7.4.1)."""
+"""Stands for a connection that broke off."""
+UNSENDABLE: Final = frozenset({NO_STATUS, GONE, 1015})
+"""Close codes that only stand for something that happened, and are never sent (RFC 6455, section 7.4.1)."""
 
 
 class SocketRefused(Exception):
@@ -80,13 +88,32 @@ class OpenTunnel:
     """A socket, and what it was opened with."""
 
     socket: UpstreamSocket
+    upgrade: UpstreamRequest
+    """As it was sent, credential and all."""
     match: Match
     """Its provider has one key only, that of this connection: nothing else may be recorded as paying."""
+    provider: Provider
+    """The one that was chosen, with all its keys."""
+    clock: Clock
+    held: HeldKey | None = None
+    """That key, if it is one of several."""
 
     @property
     def headers(self) -> Headers:
         """For the client's answer."""
         return for_client(self.socket.headers)
+
+    def heard(self, message: bytes) -> None:
+        """The provider's last message of a response: if it refuses the key, that rests as it would over HTTP."""
+        if self.held and (said := refusal(message)):
+            rest = cooldown(said.headers, self.clock.now())
+            self.held.refused(said.status, rest, self.clock.monotonic())
+
+    def is_outdated(self, current: Match | None) -> bool:
+        """Whether the same upgrade would lead elsewhere by now: to another key, another configuration, nowhere."""
+        if current is None or current.provider is not self.provider:
+            return True
+        return self.held is not None and self.held.is_outdone(self.clock.monotonic())
 
 
 @frozen(kw_only=True)
@@ -96,6 +123,7 @@ class Tunnels:
     sockets: UpstreamSockets
     codings: ContentCodings
     clock: Clock
+    actor_headers: ActorHeaders = NO_ACTOR_HEADERS
 
     async def open(self, match: Match, request: ClientRequest, caller: Caller) -> OpenTunnel:
         """Try keys until the provider takes one. Raises UpgradeRefused, NoUpstreamCredential, KeysRateLimited ...
@@ -111,23 +139,48 @@ class Tunnels:
         upgrade = UpstreamRequest(
             method="GET",
             url=match.provider.url(match.path, request.query),
-            headers=upstream_headers(match.provider.filter.apply(headers), keys.expected(), self.codings),
+            headers=self._headers(match.provider, headers, caller, keys),
+            subject=Subject(provider=match.provider.name),
         )
-        while True:
-            credential = keys.take(self.clock.monotonic())
-            try:
-                socket = await self.sockets.open(with_headers(upgrade, ((credential.header, credential.value),)))
-                return OpenTunnel(
-                    socket=socket, match=evolve(match, provider=match.provider.with_key(credential.secret))
-                )
-            except SocketRefused as error:
-                status, rest = error.head.status, cooldown(error.head.headers, self.clock.now())
-                if not keys.refused(status, rest, self.clock.monotonic()):
-                    raise UpgradeRefused(f"{match.provider.name} does not take WebSockets now; use HTTP") from error
-            except UpstreamFault as error:
-                raise UpgradeRefused(f"{match.provider.name} has no WebSocket now; use HTTP") from error
-            finally:
-                keys.leave()
+        try:
+            tunnel: OpenTunnel | None = None
+            while tunnel is None:
+                tunnel = await self._try(match, upgrade, keys)
+            return tunnel
+        finally:
+            keys.tell_tried()
+
+    def _headers(self, provider: Provider, headers: Headers, caller: Caller, keys: Keys) -> Headers:
+        """All but the credential."""
+        passed = upstream_headers(provider.filter.apply(headers), keys.expected(), self.codings)
+        return self.actor_headers.onto(passed, caller.actor)
+
+    async def _try(self, match: Match, upgrade: UpstreamRequest, keys: Keys) -> OpenTunnel | None:
+        """One try; None if it should go on with another key. Raises UpgradeRefused, KeysRateLimited ..."""
+        provider = match.provider
+        credential = keys.take(self.clock.monotonic())
+        upgrade = with_headers(upgrade, ((credential.header, credential.value),))
+        try:
+            socket = await self.sockets.open(upgrade)
+            held = keys.held()
+            alone = provider.with_key(credential.secret, held.alone if held else None)
+            return OpenTunnel(
+                socket=socket,
+                upgrade=upgrade,
+                match=evolve(match, provider=alone),
+                provider=provider,
+                clock=self.clock,
+                held=held,
+            )
+        except SocketRefused as error:
+            status, rest = error.head.status, cooldown(error.head.headers, self.clock.now())
+            if not keys.refused(status, rest, self.clock.monotonic()):
+                raise UpgradeRefused(f"{provider.name} does not take WebSockets now; use HTTP") from error
+            return None
+        except UpstreamFault as error:
+            raise UpgradeRefused(f"{provider.name} has no WebSocket now; use HTTP") from error
+        finally:
+            keys.leave()
 
 
 @define
@@ -141,6 +194,8 @@ class SocketUpstream:
     _socket: UpstreamSocket
     _patience: float | None
     """Longest silence within an answer, in seconds."""
+    _heard: Callable[[bytes], None] = lambda message: None
+    """Told of the last message of each answer."""
     passing: deque[str] = field(init=False, factory=deque)
     midway: bool = field(init=False, default=False)
     """Whether an answer was asked for whose last message hasn't come."""
@@ -165,7 +220,9 @@ class SocketUpstream:
         except SocketClosed as closed:
             raise _broken(closed) from closed
         data = message.encode()
-        self.midway = not ends_response(data)
+        if ends_response(data):
+            self.midway = False
+            self._heard(data)
         self.passing.append(message)
         return as_event(data)
 

@@ -12,6 +12,7 @@ from attrs import evolve, frozen
 from aibridge_adapters.compose import Gateway, gateway
 from aibridge_adapters.config import ProviderSettings, Settings
 from aibridge_adapters.http.server import serve
+from aibridge_adapters.http.tunnel import MESSAGE_ROOM
 from aibridge_core.actors import Role
 
 UPSTREAM_KEY = "sk-central-key-of-the-upstream"
@@ -68,7 +69,13 @@ class Running:
 
 @asynccontextmanager
 async def running_gateway(
-    folder: Path, upstream_url: str, *, tracer_provider: Any = None, **changes: Any
+    folder: Path,
+    upstream_url: str,
+    *,
+    tracer_provider: Any = None,
+    authenticator: Any = None,
+    reread: Any = None,
+    **changes: Any,
 ) -> AsyncIterator[Running]:
     """Start a gateway with providers `anthropic` and `openai` at one upstream; `changes` are settings."""
     settings = Settings(
@@ -89,7 +96,10 @@ async def running_gateway(
         addresses.extend(found)
         ready.set()
 
-    async with gateway(settings, tracer_provider=tracer_provider) as up, anyio.create_task_group() as tasks:
+    async with (
+        gateway(settings, tracer_provider=tracer_provider, authenticator=authenticator, reread=reread) as up,
+        anyio.create_task_group() as tasks,
+    ):
         ann = await up.users.create("ann", role=Role.MEMBER)
         token = (await up.users.create_token(ann.id, name="test")).text
 
@@ -99,6 +109,7 @@ async def running_gateway(
                 address=settings.http_address,
                 stop=stop,
                 shutdown_timeout=settings.shutdown_timeout,
+                max_message=settings.max_body + MESSAGE_ROOM,
                 on_ready=on_ready,
             )
 

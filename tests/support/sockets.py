@@ -44,6 +44,8 @@ class Peer:
     wire: WSConnection
     headers: dict[str, str] = field(factory=dict)
     """Of the other side's half of the upgrade, names lower-case."""
+    extensions: Sequence[Any] = ()
+    """What was agreed on."""
     target: str = ""
     pongs: int = 0
     _events: deque[Event] = field(factory=deque)
@@ -209,6 +211,7 @@ async def _accepted(peer: Peer) -> None:
     answer = await peer.next()
     if isinstance(answer, AcceptConnection):
         peer.headers = {name.decode(): value.decode() for name, value in answer.extra_headers}
+        peer.extensions = answer.extensions
         return
     assert isinstance(answer, RejectConnection), answer
     headers = {bytes(name).decode(): bytes(value).decode() for name, value in answer.headers}

@@ -158,3 +158,26 @@ def test_secrets_show_nowhere() -> None:
     """Not in a repr of any of it."""
     keys = pool()
     assert not any(secret in repr((keys, keys._keys, walk(keys).expected())) for secret in SECRETS)
+
+
+def test_a_connection_holds_on_to_its_key() -> None:
+    """Its requests get no other; what happens to the key is known to everybody, and the other way round."""
+    told: list[KeyEvent] = []
+    keys = pool(told=told)
+    way = walk(keys)
+    secret = way.take(0).secret
+    held = way.held()
+    way.leave()
+    assert held.alone.pick("any", 0) is keys.pick("s-1", 0)
+    held.refused(403, 30, 0)
+    assert not held.is_outdone(0)
+    held.refused(429, 30, 0)
+    assert [event.state for event in told if isinstance(event, KeyRests)] == [KeyState.RATE_LIMITED]
+    assert held.is_outdone(1) and not held.is_outdone(31)
+    assert held.alone.pick("any", 1) is None
+    with pytest.raises(KeysRateLimited):
+        walk(held.alone).take(1)
+    other = keys.pick("s-1", 1)
+    assert other is not None and other.secret != secret
+    keys.rest(other, KeyState.UNAUTHORIZED, 30, 1)
+    assert not held.is_outdone(2)

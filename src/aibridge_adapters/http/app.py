@@ -14,10 +14,11 @@ import anyio
 from attrs import field, frozen
 
 from aibridge_adapters.http.body import BODY_TIMEOUT, ClientLeft, read_body
+from aibridge_adapters.http.conversation import Conversation
 from aibridge_adapters.http.reply import AsgiReply, Send
 from aibridge_adapters.http.tasks import RequestTasks
 from aibridge_adapters.http.tokens import authenticate
-from aibridge_adapters.http.tunnel import Conversation, Tunnelling, takes_sockets
+from aibridge_adapters.http.tunnel import Tunnelling, takes_sockets
 from aibridge_core.bridge import Bridge
 from aibridge_core.dialects.api import Dialect
 from aibridge_core.errors import BridgeError, InternalError, ShuttingDown, UpgradeRefused
@@ -175,14 +176,14 @@ class GatewayApp:
         upgrade = _request(arrival, "GET", scope.get("query_string", b""), b"")
         with self.gate.admit(caller.actor.id, self.clock.monotonic()):
             tunnel = await self.tunnelling.open(match, upgrade, caller)
-        await send({"type": "websocket.accept", "headers": list(tunnel.headers)})
         return Conversation(
             tunnel,
             upgrade,
-            caller,
             receive=receive,
             send=send,
             tunnelling=self.tunnelling,
+            recognise=lambda: authenticate(arrival.headers, self.authenticator, allow_byok=self.allow_byok),
+            current=lambda: self.router.find(arrival.path),
             gate=self.gate,
             clock=self.clock,
             new_id=self.new_id,

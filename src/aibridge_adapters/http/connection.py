@@ -9,7 +9,7 @@ import json
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 import h11
 from h2.errors import ErrorCodes
@@ -26,6 +26,7 @@ from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.typing import ConnectionState
 from hypercorn.utils import parse_socket_addr
 
+from aibridge_adapters.http.client_socket import ours
 from aibridge_adapters.http.exchange import ExchangeTasks
 from aibridge_adapters.http.strict import StrictConnection
 
@@ -43,8 +44,8 @@ REASONS: Final = {
 }
 """Why a request is refused before any application sees it, unless somebody said it better."""
 
-MAX_MESSAGE = 32 * 1024 * 1024
-"""Longest message on a WebSocket, in characters; what an application takes may be less."""
+MAX_MESSAGE: Final = 32 * 1024 * 1024
+"""Longest message on a WebSocket, in characters, where nobody says another."""
 
 
 class Http1(H11Protocol):
@@ -53,6 +54,15 @@ class Http1(H11Protocol):
     def __init__(self, *args: object) -> None:
         super().__init__(*args)  # type: ignore[arg-type]
         self.connection = StrictConnection()
+
+    @property
+    def stream(self) -> Any:
+        """What the request is to hypercorn."""
+        return self._stream
+
+    @stream.setter
+    def stream(self, stream: object) -> None:
+        self._stream = ours(stream)
 
     @property
     def waits_for_a_head(self) -> bool:
@@ -92,6 +102,9 @@ class _Gone:
 
 
 class _Streams(dict[int, object]):
+    def __setitem__(self, stream_id: int, stream: object) -> None:
+        super().__setitem__(stream_id, ours(stream))
+
     def __missing__(self, stream_id: int) -> _Gone:
         return _Gone()
 
@@ -259,8 +272,11 @@ class ClientConnection(TCPServer):
         self._task_group.spawn(self._initiate_server_close)
 
 
-def hypercorn_config(*, keep_alive: float) -> Config:
-    """Settings of the protocols. Requests per connection are not limited, what a proxy in front may send is."""
+def hypercorn_config(*, keep_alive: float, max_message: int = MAX_MESSAGE) -> Config:
+    """Settings of the protocols. Requests per connection are not limited, what a proxy in front may send is.
+
+    `max_message`: of a WebSocket, in characters.
+    """
     config = Config()
     config.accesslog = None
     config.errorlog = None
@@ -270,5 +286,5 @@ def hypercorn_config(*, keep_alive: float) -> Config:
     config.keep_alive_max_requests = 2**62
     config.h2_max_header_list_size = 256 * 1024
     config.h2_max_concurrent_streams = 1000
-    config.websocket_max_message_size = MAX_MESSAGE
+    config.websocket_max_message_size = max_message
     return config

@@ -18,7 +18,7 @@ import anyio
 from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.typing import LifespanState
 
-from aibridge_adapters.http.connection import HEADER_TIMEOUT, ClientConnection, hypercorn_config
+from aibridge_adapters.http.connection import HEADER_TIMEOUT, MAX_MESSAGE, ClientConnection, hypercorn_config
 
 KEEP_ALIVE: Final = 90.0
 """Seconds a connection may be idle. Above what clients keep theirs for, so that they close first."""
@@ -47,17 +47,18 @@ async def serve(
     tls_key: Path | None = None,
     shutdown_timeout: float = 30.0,
     header_timeout: float = HEADER_TIMEOUT,
+    max_message: int = MAX_MESSAGE,
     on_ready: Callable[[Sequence[str]], None] = lambda addresses: None,
 ) -> None:
     """Serve until `stop` is set, then stop accepting and return when the running requests are over.
 
     `address` is `host:port`; port 0 takes a free one. `on_ready` gets the addresses taken, in the same form.
     Requests that still run `shutdown_timeout` seconds after `stop` are cancelled. A request whose headers aren't there
-    `header_timeout` seconds after its first byte is refused; 0: no limit. The application gets no lifespan
-    events. Raises ListenError.
+    `header_timeout` seconds after its first byte is refused; 0: no limit. A WebSocket on which a message of
+    more than `max_message` characters comes is closed. The application gets no lifespan events. Raises ListenError.
     """
     tls = _tls(tls_cert, tls_key)
-    server = _Server(app, listen(address), tls, header_timeout)
+    server = _Server(app, listen(address), tls, header_timeout, max_message)
     try:
         addresses = await server.start()
         on_ready(addresses)
@@ -119,12 +120,13 @@ class _Server:
         sockets: list[socket.socket],
         tls: ssl.SSLContext | None,
         header_timeout: float = HEADER_TIMEOUT,
+        max_message: int = MAX_MESSAGE,
     ) -> None:
         self._header_timeout = header_timeout
         self._app = app
         self._sockets = sockets
         self._tls = tls
-        self._config = hypercorn_config(keep_alive=KEEP_ALIVE)
+        self._config = hypercorn_config(keep_alive=KEEP_ALIVE, max_message=max_message)
         self._context = WorkerContext(None)
         self._listeners: list[asyncio.Server] = []
         self._connections: dict[asyncio.Task[Any], ClientConnection] = {}

@@ -14,14 +14,14 @@ from typing import Any, Final
 import h11
 import httpx
 from attrs import frozen
-from wsproto.connection import Connection, ConnectionType
+from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Message, Ping, Pong, TextMessage
 from wsproto.utilities import LocalProtocolError, generate_accept_token
 
 from aibridge_adapters.upstream.connection import MAX_HEAD
 from aibridge_adapters.upstream.dialling import Dialler
 from aibridge_core.errors import UpstreamTimeout, UpstreamUnreachable
-from aibridge_core.sockets import SocketClosed, SocketRefused
+from aibridge_core.sockets import GOING_AWAY, NO_STATUS, UNSENDABLE, SocketClosed, SocketRefused
 from aibridge_core.wire import AnswerHead, Headers, UpstreamRequest
 
 HIGH_WATER: Final = 256 * 1024
@@ -29,8 +29,6 @@ HIGH_WATER: Final = 256 * 1024
 PING_EVERY: Final = 30.0
 """Seconds between pings: middleboxes forget connections that are silent for a minute."""
 TOO_BIG: Final = 1009
-UNSENDABLE: Final = frozenset({1005, 1006, 1015})
-"""Close codes that only stand for something that happened (RFC 6455, section 7.4.1)."""
 
 
 @frozen(kw_only=True)
@@ -153,7 +151,8 @@ class Socket(asyncio.Protocol):
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Whatever still comes is dropped."""
         if self._closed is None:
-            self._say(CloseConnection(code=1000 if code in UNSENDABLE else code, reason=reason or None))
+            sent = 1000 if code == NO_STATUS else GOING_AWAY if code in UNSENDABLE else code
+            self._say(CloseConnection(code=sent, reason=reason or None))
             self._over(SocketClosed(code, reason))
         self._transport.close()
 
@@ -206,12 +205,18 @@ class Socket(asyncio.Protocol):
             elif isinstance(event, Ping):
                 self._say(event.response())
             elif isinstance(event, CloseConnection):
-                self._say(event.response())
-                self._over(SocketClosed(event.code, event.reason or ""))
-                self._transport.close()
+                self._leave(event)
         if self._held > HIGH_WATER:
             self._transport.pause_reading()
         self._wake()
+
+    def _leave(self, event: CloseConnection) -> None:
+        """The provider closes, or sends what is no frame: then the code is ours, for it alone to hear."""
+        assert self._frames is not None
+        closing = self._frames.state is not ConnectionState.OPEN
+        self._say(event.response())
+        self._over(SocketClosed(event.code, event.reason or "") if closing else SocketClosed())
+        self._transport.close()
 
     def _take(self, event: Message[Any]) -> None:
         data = event.data if isinstance(event, TextMessage) else _text(event)

@@ -211,9 +211,9 @@ class Provider:
             return signed(self.signer)
         raise NoUpstreamCredential(self._what_is_missing())
 
-    def with_key(self, key: str) -> "Provider":
-        """The same with one key alone."""
-        return evolve(self, keys=(key,), pool=None)
+    def with_key(self, key: str, pool: KeyPool | None = None) -> "Provider":
+        """The same with one key alone, which may be in a pool of its own."""
+        return evolve(self, keys=(key,), pool=pool)
 
     def _what_is_missing(self) -> str:
         """And what to do about it."""

@@ -1,102 +1,27 @@
 """Responses over a WebSocket: what passes between a client and its provider, and what is recorded of it."""
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
-from wsproto.events import Ping
 
 from aibridge_adapters.config import LimitSettings, ProviderSettings, Timeouts
 from aibridge_core.headers import for_upstream
-from support.running import Running, running_gateway
-from support.sockets import BytesMessage, Peer, Refused, Script, SocketProvider, socket_client, socket_provider
+from integration.sockets.tunnels import KEY, PATH, answering, create, events, headers, hear_response, tunnel, world
+from support.running import running_gateway
+from support.sockets import Peer, Refused, socket_client
 
 pytestmark = pytest.mark.anyio
-
-KEY = "sk-central-key-of-the-upstream"
-PATH = "/openai/v1/responses"
-
-
-def create(prompt: str, **more: Any) -> str:
-    """A request, with spaces and an order of its own, so that a copy that was written anew can be told."""
-    message = [{"role": "user", "content": [{"type": "input_text", "text": prompt}]}]
-    return json.dumps({"type": "response.create", "model": "m-1", "input": message, **more}, indent=1)
-
-
-def events(number: int) -> list[str]:
-    """The messages of one response."""
-    response = f'{{"id": "resp_{number}", "model": "m-1-2026"'
-    usage = '"usage": {"input_tokens": 7, "output_tokens": 3, "total_tokens": 10}'
-    item = (
-        f'{{"type": "function_call", "id": "fc_{number}", "call_id": "call_{number}", "name": "shell",'
-        ' "arguments": "{\\"cmd\\": \\"ls\\"}"}'
-    )
-    return [
-        f'{{"type": "response.created", "response": {response}}}}}',
-        '{"type": "response.output_text.delta",\r\n "delta": "h\u00e9llo\\n \U0001f600"}',
-        f'{{"type": "response.output_item.done", "output_index": 0, "item": {item}}}',
-        f'{{"type":  "response.completed", "response": {response}, "output": [{item}], {usage}}}}}',
-    ]
-
-
-async def answering(peer: Peer) -> None:
-    """A provider that answers whatever comes, one after the other."""
-    number = 0
-    while True:
-        await peer.hear()
-        number += 1
-        for event in events(number):
-            await peer.say(event)
-
-
-@asynccontextmanager
-async def world(folder: Path, script: Script = answering, **more: Any) -> AsyncIterator[tuple[Running, SocketProvider]]:
-    """A gateway in front of a provider with WebSockets."""
-    keys = more.pop("keys", (KEY,))
-    given = {name: more.pop(name) for name in ("refuse", "answer_headers") if name in more}
-    async with socket_provider(script, **given) as provider:
-        openai = ProviderSettings(
-            type="openai",
-            name="openai",
-            base_url=f"{provider.url}/v1/",
-            keys=keys,
-            websockets=more.pop("websockets", True),
-        )
-        async with running_gateway(folder, "http://127.0.0.1:9", providers=(openai,), **more) as up:
-            yield up, provider
-
-
-def headers(up: Running, *more: tuple[bytes, bytes]) -> list[tuple[bytes, bytes]]:
-    """As Codex sends them."""
-    return [
-        (b"authorization", f"Bearer {up.token}".encode()),
-        (b"user-agent", b"codex_exec/0.169.0 (Debian 12.0.0; x86_64) dumb (codex_exec; 0.169.0)"),
-        (b"originator", b"codex_exec"),
-        (b"session-id", b"01a200e6-8cca-7d13-8124-5be1d5b3ae4e"),
-        (b"openai-beta", b"responses_websockets=2026-02-06"),
-        *more,
-    ]
-
-
-@asynccontextmanager
-async def tunnel(up: Running, *more: tuple[bytes, bytes], deflate: bool = False) -> AsyncIterator[Peer]:
-    """An open one."""
-    async with socket_client(up.url, PATH, headers(up, *more), deflate=deflate) as client:
-        yield client
-
-
-async def hear_response(client: Peer) -> list[str]:
-    """All messages of one response."""
-    return [await client.hear() for _ in range(4)]
 
 
 @pytest.mark.parametrize("deflate", [False, True], ids=["plain", "deflate"])
 async def test_messages_pass_as_they_are_and_each_request_is_an_interception(tmp_path: Path, deflate: bool) -> None:
-    """Both ways, to the last character; two requests on one connection are two interceptions of one session."""
+    """Both ways, to the last character; two requests on one connection are two interceptions of one session.
+
+    Compression that a client offers is not agreed to.
+    """
     heard: list[str] = []
 
     async def listening(peer: Peer) -> None:
@@ -108,6 +33,7 @@ async def test_messages_pass_as_they_are_and_each_request_is_an_interception(tmp
 
     async with world(tmp_path, listening) as (up, _):
         async with tunnel(up, deflate=deflate) as client:
+            assert "sec-websocket-extensions" not in client.headers and not client.extensions
             for number, prompt in ((1, "Grüße"), (2, "and then?")):
                 await client.say(create(prompt))
                 assert await hear_response(client) == events(number)
@@ -324,21 +250,6 @@ async def test_a_provider_that_breaks_off_is_an_error_and_a_close(tmp_path: Path
         assert (found["status"], found["error_type"]) == ("failed", "connection_error")
 
 
-@pytest.mark.parametrize(("code", "reason"), [(1000, ""), (1012, "restart"), (4001, "too old")])
-async def test_a_providers_close_is_passed_on(tmp_path: Path, code: int, reason: str) -> None:
-    """With its code and reason; what it says while nobody asks is passed on as well."""
-
-    async def closing(peer: Peer) -> None:
-        await peer.say('{"type": "note"}')
-        await peer.close(code, reason or None)
-        await peer.closed()
-
-    async with world(tmp_path, closing) as (up, _), tunnel(up) as client:
-        assert await client.hear() == '{"type": "note"}'
-        assert await client.closed() == (code, reason)
-        assert await up.interceptions() == []
-
-
 async def test_a_silent_provider_is_given_up(tmp_path: Path) -> None:
     """After the time that a stream may be silent."""
 
@@ -394,17 +305,6 @@ async def test_a_refused_request_leaves_the_connection_open(tmp_path: Path) -> N
         assert len(await up.ended(1)) == 1
 
 
-async def test_messages_that_are_too_long_and_not_texts_are_refused(tmp_path: Path) -> None:
-    """The first with an error, the second by a close; memory stays bounded either way."""
-    async with world(tmp_path, max_body=10_000) as (up, _):
-        async with tunnel(up) as client:
-            await client.say(create("x" * 10_000))
-            assert json.loads(await client.hear())["status"] == 413
-            await client.event(BytesMessage(data=b"{}"))
-            assert (await client.closed())[0] == 1003
-        assert await up.interceptions() == []
-
-
 async def test_a_providers_endless_message_is_refused(tmp_path: Path) -> None:
     """It would have to be held in memory until it is whole."""
 
@@ -419,49 +319,6 @@ async def test_a_providers_endless_message_is_refused(tmp_path: Path) -> None:
         await client.closed()
         (found,) = await up.ended(1)
         assert found["status"] == "failed"
-
-
-async def test_pings_are_answered_on_both_sides(tmp_path: Path) -> None:
-    """While nothing else happens."""
-    answered = anyio.Event()
-
-    async def pinging(peer: Peer) -> None:
-        await peer.event(Ping(payload=b"p"))
-        await peer.next()
-        answered.set()
-        await answering(peer)
-
-    async with world(tmp_path, pinging) as (up, _), tunnel(up) as client:
-        await client.event(Ping(payload=b"c"))
-        with anyio.fail_after(10):
-            await answered.wait()
-        await client.say(create("hi"))
-        assert await hear_response(client) == events(1)
-        assert client.pongs == 1
-
-
-async def test_a_shutdown_ends_idle_tunnels_at_once_and_lets_responses_finish(tmp_path: Path) -> None:
-    """Both sides are told that the gateway goes away."""
-    go_on = anyio.Event()
-
-    async def slow(peer: Peer) -> None:
-        await peer.hear()
-        await peer.say(events(1)[0])
-        await go_on.wait()
-        for event in events(1)[1:]:
-            await peer.say(event)
-        await peer.closed()
-
-    async with world(tmp_path, slow) as (up, _), tunnel(up) as busy, tunnel(up) as idle:
-        await busy.say(create("hi"))
-        await busy.hear()
-        up.gateway.asgi.drain()
-        assert (await idle.closed())[0] == 1001
-        go_on.set()
-        assert [await busy.hear() for _ in range(3)] == events(1)[1:]
-        assert (await busy.closed())[0] == 1001
-        (found,) = await up.ended(1)
-        assert found["status"] == "completed"
 
 
 def test_a_subprotocol_never_goes_upstream() -> None:
