@@ -29,6 +29,8 @@ class BedrockSettings:
     access_key_secret: str = field(default="", repr=False)
     session_token: str = field(default="", repr=False)
     profile: str = ""
+    control_url: str = ""
+    """Of Bedrock's control plane; empty: it is not asked."""
     role_arn: str = ""
     external_id: str = ""
 

@@ -103,7 +103,7 @@ class Providers:
         return done
 
     def _made(self, settings: ProviderSettings) -> Provider:
-        return provider_of(settings, ca_bundle=self._settings.ca_bundle, tell=self._tell)
+        return provider_of(settings, clock=self._clock, ca_bundle=self._settings.ca_bundle, tell=self._tell)
 
 
 def _other_changes(old: Settings, new: Settings) -> list[str]:

@@ -51,7 +51,12 @@ class Bridge:
         self._clock = clock
         self._new_id: Callable[[], str] = new_id
         self._intake = Intake(
-            codings=codings, clock=clock, new_id=new_id, max_body=max_body, actor_headers=actor_headers
+            upstream=upstream,
+            codings=codings,
+            clock=clock,
+            new_id=new_id,
+            max_body=max_body,
+            actor_headers=actor_headers,
         )
         self._tools = tools or NoToolServers()
         self._max_turns = max_turns
@@ -75,7 +80,7 @@ class Bridge:
         with watch.during(Phase.FIND_TOOLS):
             toolbox = evolve(await self._tools.toolbox(caller.actor), hidden=self._hidden.of(caller.actor.id))
         with watch.during(Phase.INTERCEPT):
-            asked = self._intake.read(match, request, caller, toolbox)
+            asked = await self._intake.read(match, request, caller, toolbox)
         del request
         watch.started(asked.start)
         with watch.during(Phase.BEGIN):

@@ -18,7 +18,7 @@ from aibridge_core.errors import UpstreamUnreachable
 from aibridge_core.keys import Keys
 from aibridge_core.observing import UpstreamWatch, Watch
 from aibridge_core.ports import Clock, Upstream, UpstreamAnswer, UpstreamExchange
-from aibridge_core.providers.api import VERBATIM, Translation
+from aibridge_core.providers.translating import VERBATIM, Translation
 from aibridge_core.wire import Headers, UpstreamRequest, header, with_headers
 
 FIRST_PAUSE = 0.25

@@ -92,10 +92,14 @@ class RouteNotFound(ClientFault):
 
 
 class MethodNotAllowed(ClientFault):
-    """A bridged route that was asked with another method than POST."""
+    """A route that was asked with another method than its own; on bridged ones that is POST."""
 
     status = 405
-    headers = ((b"allow", b"POST"),)
+
+    def __init__(self, message: str, *, allowed: str = "POST") -> None:
+        """`allowed`: the method that is served (RFC 9110, section 15.5.6)."""
+        super().__init__(message)
+        self.headers = ((b"allow", allowed.encode("ascii")),)
 
 
 class RequestTooLarge(ClientFault):

@@ -25,8 +25,8 @@ from aibridge_core.errors import (
 )
 from aibridge_core.headers import SIGNATURE_PREFIX, accepted_codings, for_upstream
 from aibridge_core.keys import Keys
-from aibridge_core.ports import Clock, ContentCodings, NewId
-from aibridge_core.providers.api import Translation
+from aibridge_core.ports import Clock, ContentCodings, NewId, Upstream
+from aibridge_core.providers.translating import Translation
 from aibridge_core.records import InterceptionStart
 from aibridge_core.routing import Match
 from aibridge_core.sessions import session_id
@@ -38,6 +38,9 @@ MAX_HEADER_TEXT = 512
 
 FIREWALL_IGNORED = "agent_firewall_ignored"
 """Key in the metadata of an interception whose request had firewall headers that name no place; says why."""
+
+INFERENCE_PROFILE = "inference_profile"
+"""Key in the metadata of an interception whose model was asked through something that has another name."""
 
 _BY_SOCKET: dict[str, object] = {"transport": "websocket"}
 """In the metadata of an interception whose request was a message on a WebSocket."""
@@ -104,23 +107,26 @@ class Intake:
     def __init__(
         self,
         *,
+        upstream: Upstream,
         codings: ContentCodings,
         clock: Clock,
         new_id: NewId,
         max_body: int,
         actor_headers: ActorHeaders = NO_ACTOR_HEADERS,
     ) -> None:
+        self._upstream = upstream
         self._codings = codings
         self._clock = clock
         self._new_id: Callable[[], str] = new_id
         self._max_body = max_body
         self._actor_headers = actor_headers
 
-    def read(self, match: Match, request: ClientRequest, caller: Caller, toolbox: Toolbox) -> Asked:
+    async def read(self, match: Match, request: ClientRequest, caller: Caller, toolbox: Toolbox) -> Asked:
         """Read a request. What it was asked with is in `outgoing` only: an answer may last for minutes."""
         plain = readable_body(request, self._codings, limit=self._max_body)
         interceptor = match.dialect.intercept(plain, toolbox, path=match.path)
-        translation = match.provider.translator.translation(match.route, interceptor.request.model)
+        asked_model = interceptor.request.model
+        translation = await match.provider.translator.translation(match.route, asked_model, self._upstream)
         if translation.model:
             interceptor.request = evolve(interceptor.request, model=translation.model)
         hint = interceptor.request.session_hint
@@ -131,6 +137,8 @@ class Intake:
         )
         credential = keys.expected()
         start = self._start(match, request, caller.actor, interceptor.request, credential, client, session)
+        if translation.profile:
+            start = evolve(start, metadata={**start.metadata, INFERENCE_PROFILE: translation.profile})
         outgoing = self._outgoing(match, request, interceptor, credential, translation, start, plain)
         interceptor.request = evolve(interceptor.request, body=b"")
         return Asked(

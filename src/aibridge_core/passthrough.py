@@ -9,7 +9,7 @@ from aibridge_core.headers import for_client
 from aibridge_core.intake import Caller, readable_body, upstream_headers
 from aibridge_core.observing import UNWATCHED, Observer, Watch
 from aibridge_core.ports import Clock, ContentCodings, Reply, Upstream, UpstreamAnswer
-from aibridge_core.providers.api import VERBATIM, Translation
+from aibridge_core.providers.translating import VERBATIM, Translation
 from aibridge_core.routing import Match
 from aibridge_core.wire import AnswerHead, ClientRequest, Subject, UpstreamRequest
 
@@ -39,7 +39,7 @@ class Passthrough:
         """Serve one request. Raises a BridgeError as long as the answer has not begun."""
         watch = self._observer.passthrough(match, request, caller.actor)
         with watch:
-            call, translation = self._call(match, request, caller, watch)
+            call, translation = await self._call(match, request, caller, watch)
             del request  # its body is not needed for as long as the answer may last
             relayed = self._relay_whole if translation.edits else self._relay
             try:
@@ -52,9 +52,11 @@ class Passthrough:
             finally:
                 watch.sent(reply.sent)
 
-    def _call(self, match: Match, request: ClientRequest, caller: Caller, watch: Watch) -> tuple[Call, Translation]:
+    async def _call(
+        self, match: Match, request: ClientRequest, caller: Caller, watch: Watch
+    ) -> tuple[Call, Translation]:
         """Raises a BridgeError if the request can't be asked of this provider."""
-        translation, body = self._translated(match, request)
+        translation, body = await self._translated(match, request)
         keys = match.provider.keys_for(
             request.headers, caller.actor.id, own=caller.own_credential, gateway_token=caller.token
         )
@@ -85,12 +87,12 @@ class Passthrough:
         )
         return call, translation
 
-    def _translated(self, match: Match, request: ClientRequest) -> tuple[Translation, bytes]:
+    async def _translated(self, match: Match, request: ClientRequest) -> tuple[Translation, bytes]:
         """How it is asked, and the body that can be."""
         if not match.route.translated:
             return VERBATIM, request.body
         body = readable_body(request, self._codings, limit=self._max_body)
-        return match.provider.translator.aside(match.route, body), body
+        return await match.provider.translator.aside(match.route, body, self._upstream), body
 
     async def _relay(self, call: Call, reply: Reply, watch: Watch) -> None:
         async with call as answer:

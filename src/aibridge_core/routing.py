@@ -10,7 +10,8 @@ from attrs import frozen
 from aibridge_core.dialects.api import Dialect
 from aibridge_core.dialects.registry import DIALECTS
 from aibridge_core.errors import MethodNotAllowed, ProviderDisabled, RouteNotFound
-from aibridge_core.providers.api import Mode, Provider, Route
+from aibridge_core.providers.api import Provider
+from aibridge_core.providers.routes import Mode, Route
 
 
 @frozen(kw_only=True)
@@ -55,8 +56,9 @@ class Router:
         if match is None:
             known = ", ".join(self._providers) or "none"
             raise RouteNotFound(f"route not supported: {method} {path}. Configured providers: {known}")
-        if match.route.mode is Mode.BRIDGED and method != "POST":
-            raise MethodNotAllowed(f"{path} takes POST, not {method}")
+        served = "POST" if match.route.mode is Mode.BRIDGED else match.route.method
+        if served and method != served:
+            raise MethodNotAllowed(f"{path} takes {served}, not {method}", allowed=served)
         return match
 
     def _check_enabled(self, path: str) -> None:

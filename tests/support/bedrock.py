@@ -37,8 +37,16 @@ class Bedrock:
             await answer.raw(b"0\r\n\r\n")
         elif request.target.endswith("/count-tokens"):
             await answer.whole(b'{"inputTokens": 4711}', 200, JSON)
+        elif request.target.startswith("/inference-profiles"):
+            await self.profile(request, answer)
         else:
             await answer.whole(json.dumps(MESSAGE).encode(), 200, JSON)
+
+    async def profile(self, request: Received, answer: Answering) -> None:
+        """What the control plane says of a profile: Sonnet is behind every one."""
+        model = f"arn:aws:bedrock:eu-central-1::foundation-model/{SONNET.removeprefix('eu.')}"
+        said = {"inferenceProfileName": "team-a", "models": [{"modelArn": model}], "status": "ACTIVE"}
+        await answer.whole(json.dumps(said).encode(), 200, JSON)
 
 
 class Refusing:
@@ -60,7 +68,7 @@ async def bedrock(
 ) -> AsyncIterator[Running]:
     """A gateway with a provider named `bedrock`; `more` goes into its settings for AWS."""
     async with raw_upstream(provider) as upstream:
-        settings = {**KEYS, "model": SONNET, "small_fast_model": HAIKU, **more}
+        settings = {**KEYS, "model": SONNET, "small_fast_model": HAIKU, "control_url": upstream.url, **more}
         provider_settings = ProviderSettings(
             type=type, name="bedrock", base_url=upstream.url, bedrock=BedrockSettings(**settings)
         )

@@ -4,8 +4,9 @@ import pytest
 
 from aibridge_core.actors import CredentialKind
 from aibridge_core.errors import NoUpstreamCredential
-from aibridge_core.providers.api import Mode, Provider
+from aibridge_core.providers.api import Provider
 from aibridge_core.providers.registry import KINDS, provider
+from aibridge_core.providers.routes import Mode
 
 ANTHROPIC = provider(name="anthropic", type="anthropic", base_url="https://a.example/base/", keys=["sk-central"])
 OPENAI = provider(name="openai", type="openai", base_url="https://o.example/v1/", keys=["sk-central"])

@@ -3,8 +3,8 @@
 import pytest
 
 from aibridge_core.errors import MethodNotAllowed, RouteNotFound
-from aibridge_core.providers.api import Mode
 from aibridge_core.providers.registry import provider
+from aibridge_core.providers.routes import Mode
 from aibridge_core.routing import Router
 
 ROUTER = Router(

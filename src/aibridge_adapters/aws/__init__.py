@@ -1,7 +1,7 @@
 """AWS: the gateway's own credentials there, and signatures made with them.
 
-Belongs here: everything that needs botocore, which comes with the extra `bedrock`. Never: what Bedrock makes of a
-request (`aibridge_core.bedrock`).
+Belongs here: everything that needs botocore, which comes with the extra `bedrock`, and what AWS is asked on the
+gateway's own behalf. Never: what Bedrock makes of a request (`aibridge_core.bedrock`).
 """
 
 from importlib.util import find_spec

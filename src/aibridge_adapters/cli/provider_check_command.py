@@ -78,9 +78,10 @@ def _settings(config_file: Path | None, strict_config: bool) -> Settings:
 
 
 async def _reports(settings: Settings) -> Sequence[ProviderReport]:
-    providers = [provider_of(each, ca_bundle=settings.ca_bundle) for each in settings.providers]
+    clock = SystemClock()
+    providers = [provider_of(each, clock=clock, ca_bundle=settings.ca_bundle) for each in settings.providers]
     async with HttpxUpstream(settings.timeouts, ca_bundle=settings.ca_bundle) as upstream:
-        return await survey(providers, upstream, SystemClock())
+        return await survey(providers, upstream, clock)
 
 
 def _row(one: ProviderSettings, settings: Settings) -> Row:

@@ -14,6 +14,7 @@ from aibridge_adapters.config_sources.report import Report
 from aibridge_core.providers.bedrock import INVOKE_URL, MANTLE_URL
 
 _IN_HOST = re.compile(r"bedrock(?:-runtime|-mantle)?(?:-fips)?\.([a-z]{2}(?:-[a-z]+)+-\d+)\.")
+_RUNTIME = re.compile(r"https://bedrock-runtime(?P<rest>(?:-fips)?\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?)/?")
 _SECRET_FILES = {"bedrock_access_key_secret_file": "bedrock_access_key_secret"}
 
 
@@ -29,7 +30,9 @@ def read_bedrock(draft: Draft, report: Report, *, signed: bool) -> tuple[Bedrock
         report.refuse(f'provider "{draft.name}" ({draft.place}): {problem}')
         return None
     template = MANTLE_URL if settings.protocol == "mantle" else INVOKE_URL
-    return BedrockSettings(**(values | {"region": region})), base_url or template.format(region=region)
+    base_url = base_url or template.format(region=region)
+    control_url = settings.control_url or _control_url_of(base_url)
+    return BedrockSettings(**(values | {"region": region, "control_url": control_url})), base_url
 
 
 def _values(draft: Draft, report: Report) -> dict[str, str] | None:
@@ -58,6 +61,12 @@ def _own_base_url(draft: Draft, report: Report) -> str:
 def _region_of(base_url: str) -> str:
     found = _IN_HOST.search(base_url)
     return found[1] if found else ""
+
+
+def _control_url_of(base_url: str) -> str:
+    """AWS's own beside AWS's own; of an address of the operator's nobody knows what else is there."""
+    found = _RUNTIME.fullmatch(base_url)
+    return f"https://bedrock{found['rest']}" if found else ""
 
 
 def _problem(settings: BedrockSettings, base_url: str, region: str, *, signed: bool) -> str:

@@ -39,6 +39,14 @@ BEDROCK_FIELDS = {
             meaning="Where Bedrock is, if not at the region's own endpoint: a VPC endpoint, for example.",
         ),
         ProviderField(
+            name="bedrock_control_url",
+            kind=kinds.BASE_URL,
+            meaning=(
+                "Bedrock's control plane, which knows inference profiles. Default: AWS's own in the region; none "
+                "beside a base URL that isn't AWS's own."
+            ),
+        ),
+        ProviderField(
             name="bedrock_protocol",
             kind=kinds.choice("invoke_model", "mantle"),
             meaning="`invoke_model` (default), or `mantle`: Bedrock's own Messages API, which gets bodies unchanged.",

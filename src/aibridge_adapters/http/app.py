@@ -27,7 +27,7 @@ from aibridge_core.limits import Gate, Limits
 from aibridge_core.observing import UNWATCHED, Observer
 from aibridge_core.passthrough import Passthrough
 from aibridge_core.ports import Authenticator, Clock, NewId
-from aibridge_core.providers.api import Mode
+from aibridge_core.providers.routes import Mode
 from aibridge_core.routing import Router
 from aibridge_core.wire import AnswerHead, Arrival, ClientRequest, header
 

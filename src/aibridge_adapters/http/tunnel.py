@@ -12,7 +12,7 @@ from aibridge_core.bridge import Bridge
 from aibridge_core.errors import UpgradeRefused
 from aibridge_core.intake import Caller
 from aibridge_core.ports import ToolServers, Upstream
-from aibridge_core.providers.api import Mode
+from aibridge_core.providers.routes import Mode
 from aibridge_core.routing import Match
 from aibridge_core.sockets import OpenTunnel, Tunnels
 from aibridge_core.wire import ClientRequest

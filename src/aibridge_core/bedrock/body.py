@@ -89,7 +89,10 @@ _OUTPUT = msgspec.json.Decoder(_Output)
 
 
 def adapted(body: bytes, *, model: str, betas: Iterable[str]) -> bytes:
-    """The body for a model of Bedrock; `betas` are those that the client asks for. Raises MalformedRequest."""
+    """The body for a model of Bedrock; `betas` are those that the client asks for. Raises MalformedRequest.
+
+    `model`: its plain name. Where it isn't known (empty), thinking is asked for as the client does.
+    """
     asked = try_read(_ASKED, body) or _Asked()
     if asked.safeguards is not None:
         raise MalformedRequest("safeguards: not available on Amazon Bedrock, and not left out in silence")
@@ -123,7 +126,7 @@ def _thinking(asked: _Asked, model: str) -> bytes:
     kind = (try_read(_THINKING, asked.thinking) or _Thinking()).type
     if _ONLY_ADAPTIVE.search(model):
         return b'{"type":"adaptive"}' if kind == "enabled" else b""
-    if kind != "adaptive" or _ADAPTIVE.search(model) or not isinstance(asked.max_tokens, int):
+    if not model or kind != "adaptive" or _ADAPTIVE.search(model) or not isinstance(asked.max_tokens, int):
         return b""
     effort = (try_read(_OUTPUT, asked.output_config) or _Output()).effort
     share = _SHARE.get(effort, _SHARE["high"]) if isinstance(effort, str) else _SHARE["high"]

@@ -48,7 +48,8 @@ class CountTokens:
 
     base_url: str
     model: str
-    """Whose tokens are counted."""
+    """Whose tokens are counted: a plain name."""
+    profile = ""
     edits = True
 
     def request(self, request: UpstreamRequest) -> UpstreamRequest:

@@ -10,6 +10,7 @@ from attrs import evolve, frozen
 from aibridge_core.bedrock.answers import WholeAnswer, is_coded
 from aibridge_core.bedrock.body import adapted
 from aibridge_core.bedrock.events import ENDING, event_of
+from aibridge_core.bedrock.models import Asked
 from aibridge_core.bedrock.refusals import refusal
 from aibridge_core.bedrock.requests import asked_betas, runtime_request
 from aibridge_core.errors import UpstreamBroken
@@ -23,17 +24,27 @@ class InvokeModel:
     """Implements `aibridge_core.providers.api.Translation` for one request."""
 
     base_url: str
-    model: str
+    asked: Asked
     edits = True
+
+    @property
+    def model(self) -> str:
+        """As it is recorded."""
+        return self.asked.recorded
+
+    @property
+    def profile(self) -> str:
+        """The application inference profile, if the model is asked through one."""
+        return self.asked.profile
 
     def request(self, request: UpstreamRequest) -> UpstreamRequest:
         """Raises MalformedRequest."""
         return runtime_request(
             request,
             base_url=self.base_url,
-            model=self.model,
+            model=self.asked.id,
             action="invoke-with-response-stream" if request.streaming else "invoke",
-            body=adapted(request.body, model=self.model, betas=asked_betas(request.headers)),
+            body=adapted(request.body, model=self.asked.name, betas=asked_betas(request.headers)),
         )
 
     def answer(self, answer: UpstreamAnswer) -> UpstreamAnswer:

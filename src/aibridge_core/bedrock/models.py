@@ -39,6 +39,26 @@ class Models:
         )
 
 
+@frozen(kw_only=True)
+class Asked:
+    """A model as Bedrock is asked for it, and as people know it."""
+
+    id: str
+    """A name or an ARN."""
+    name: str
+    """Of the model, or of a cross-region profile of it; empty if that isn't known."""
+
+    @property
+    def recorded(self) -> str:
+        """What says best which model it is."""
+        return self.name or self.id
+
+    @property
+    def profile(self) -> str:
+        """The ARN, if that says more than the name."""
+        return self.id if self.name and not plain_name(self.id) else ""
+
+
 def plain_name(model: str) -> str:
     """The name of the model, or of the cross-region profile, that this name or ARN stands for.
 

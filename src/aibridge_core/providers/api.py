@@ -1,11 +1,9 @@
 """What a provider is to the gateway: a configured instance of a kind.
 
-Belongs here: routing and credentials by table. Never: a rule of one kind; each has its own file.
+Belongs here: its settings, and credentials by table. Never: a rule of one kind; each has its own file.
 """
 
 from collections.abc import Sequence
-from enum import Enum
-from typing import Protocol
 
 from attrs import evolve, field, frozen
 
@@ -13,43 +11,10 @@ from aibridge_core.actors import Credential, CredentialKind
 from aibridge_core.errors import Forbidden, NoUpstreamCredential
 from aibridge_core.headers import NO_FILTER, HeaderFilter
 from aibridge_core.keys import KeyPool, Keys, KeyWalk, OneCredential
-from aibridge_core.ports import UpstreamAnswer
+from aibridge_core.providers.routes import Route
+from aibridge_core.providers.translating import Translator, Untranslated
 from aibridge_core.signing import Signer
-from aibridge_core.wire import Headers, UpstreamRequest, header
-
-
-class Mode(Enum):
-    """What happens on a route."""
-
-    BRIDGED = "bridged"
-    """Read, recorded and relayed."""
-    PASSTHROUGH = "passthrough"
-    """Relayed only."""
-
-
-@frozen
-class Route:
-    """One row of a kind's route table.
-
-    A path that ends with a slash stands for everything below it; `/*/` in the middle stands for any one segment.
-    """
-
-    path: str
-    mode: Mode
-    dialect: str = ""
-    """Name of the dialect of a bridged route."""
-    translated: bool = False
-    """Whether a passthrough route is one that the provider itself doesn't have, so that its bodies are read."""
-
-    def fits(self, path: str) -> bool:
-        """Whether a path (below the provider's prefix) is this route's."""
-        if self.path.endswith("/"):
-            return path.startswith(self.path)
-        before, star, after = self.path.partition("*")
-        if not star:
-            return path == self.path
-        segment = path[len(before) : len(path) - len(after)]
-        return path.startswith(before) and path.endswith(after) and bool(segment) and "/" not in segment
+from aibridge_core.wire import Headers, header
 
 
 @frozen
@@ -73,70 +38,6 @@ class CredentialPlace:
             return text
         scheme, _, secret = text.partition(" ")
         return secret.strip() or None if scheme.lower() == self.scheme.lower() else None
-
-
-class Translation(Protocol):
-    """How one request is asked of a provider that speaks another API than the client, and its answer understood."""
-
-    @property
-    def model(self) -> str:
-        """The model as the provider knows it; empty: as the client named it."""
-        ...
-
-    @property
-    def edits(self) -> bool:
-        """Whether it changes bodies, so that none may be coded."""
-        ...
-
-    def request(self, request: UpstreamRequest) -> UpstreamRequest:
-        """The request for the provider; asked again for each turn of a tool loop. Raises MalformedRequest."""
-        ...
-
-    def answer(self, answer: UpstreamAnswer) -> UpstreamAnswer:
-        """The answer as the client's API has it."""
-        ...
-
-
-class Verbatim:
-    """No difference."""
-
-    model = ""
-    edits = False
-
-    def request(self, request: UpstreamRequest) -> UpstreamRequest:
-        """As it is."""
-        return request
-
-    def answer(self, answer: UpstreamAnswer) -> UpstreamAnswer:
-        """As it is."""
-        return answer
-
-
-VERBATIM = Verbatim()
-
-
-class Translator(Protocol):
-    """What a provider makes of requests."""
-
-    def translation(self, route: Route, model: str) -> Translation:
-        """For a request on a bridged route that names this model. Raises a BridgeError if it can't be asked."""
-        ...
-
-    def aside(self, route: Route, body: bytes) -> Translation:
-        """For a request on a passthrough route that is translated. Raises a BridgeError if it can't be asked."""
-        ...
-
-
-class Untranslated:
-    """The provider speaks its clients' API."""
-
-    def translation(self, route: Route, model: str) -> Translation:
-        """None is needed."""
-        return VERBATIM
-
-    def aside(self, route: Route, body: bytes) -> Translation:
-        """None is needed."""
-        return VERBATIM
 
 
 @frozen(kw_only=True)

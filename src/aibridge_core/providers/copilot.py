@@ -3,7 +3,8 @@
 Business and enterprise plans have hosts of their own: they are instances with another base URL.
 """
 
-from aibridge_core.providers.api import CredentialPlace, Mode, ProviderKind, Route
+from aibridge_core.providers.api import CredentialPlace, ProviderKind
+from aibridge_core.providers.routes import Mode, Route
 
 BASE_URL = "https://api.individual.githubcopilot.com"
 

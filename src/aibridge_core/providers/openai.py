@@ -1,6 +1,7 @@
 """OpenAI, and whatever speaks its APIs at another address."""
 
-from aibridge_core.providers.api import CredentialPlace, Mode, ProviderKind, Route
+from aibridge_core.providers.api import CredentialPlace, ProviderKind
+from aibridge_core.providers.routes import Mode, Route
 
 BASE_URL = "https://api.openai.com/v1/"
 

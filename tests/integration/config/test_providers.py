@@ -271,6 +271,30 @@ def test_bedrocks_addresses_and_regions(load):
 
 
 @pytest.mark.parametrize(
+    ("fields", "control_url"),
+    [
+        ({"BEDROCK_REGION": "eu-west-1"}, "https://bedrock.eu-west-1.amazonaws.com"),
+        ({"BASE_URL": "https://bedrock-runtime.eu-west-1.amazonaws.com/"}, "https://bedrock.eu-west-1.amazonaws.com"),
+        (
+            {"BASE_URL": "https://bedrock-runtime-fips.us-east-1.amazonaws.com"},
+            "https://bedrock-fips.us-east-1.amazonaws.com",
+        ),
+        ({"BASE_URL": "https://vpce-1.bedrock-runtime.eu-west-1.vpce.amazonaws.com"}, ""),
+        ({"BASE_URL": "https://bedrock-runtime.eu-west-1.amazonaws.com.evil.example"}, ""),
+        ({"BASE_URL": URL, "BEDROCK_REGION": "eu-west-1"}, ""),
+        (
+            {"BASE_URL": URL, "BEDROCK_REGION": "eu-west-1", "BEDROCK_CONTROL_URL": "https://c.example"},
+            "https://c.example",
+        ),
+    ],
+)
+def test_bedrocks_control_plane(load, fields, control_url):
+    """AWS's own beside AWS's own; elsewhere only what the operator says, since nobody knows what else is there."""
+    (only,) = load(numbered({"TYPE": "bedrock", **fields})).settings.providers
+    assert only.bedrock.control_url == control_url
+
+
+@pytest.mark.parametrize(
     ("fields", "problem"),
     [
         ({"TYPE": "bedrock"}, "region or base url required"),

@@ -14,8 +14,8 @@ from aibridge_adapters.config import PrometheusSettings, ProviderSettings
 from aibridge_adapters.http.app import HEALTH, MOUNTS
 from aibridge_adapters.http.rest import RestApi
 from aibridge_core.actors import Role
-from aibridge_core.providers.api import Mode
 from aibridge_core.providers.registry import KINDS
+from aibridge_core.providers.routes import Mode
 from integration.security.people import UNKNOWN, tokens
 from support.raw_upstream import Answering, Received, raw_upstream
 from support.running import UPSTREAM_KEY, Running, running_gateway
