@@ -89,7 +89,7 @@ class Call:
         self._request: UpstreamRequest | None = request
 
     async def __aenter__(self) -> UpstreamAnswer:
-        """Raises UpstreamUnreachable, UpstreamTimeout, KeysRateLimited, KeysUnauthorized, NoUpstreamCredential."""
+        """Raises UpstreamUnreachable, UpstreamBroken, UpstreamTimeout, KeysRateLimited, KeysUnauthorized."""
         assert self._request is not None, "a call is entered once"
         keys, failures = self._dispatch.keys, 0
         keys.begin()

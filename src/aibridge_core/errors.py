@@ -194,7 +194,7 @@ class UpstreamTimeout(UpstreamFault):
 
 
 class UpstreamBroken(UpstreamFault):
-    """The answer began and broke off."""
+    """The answer began and broke off, or is none: the request was read, so nobody sends it again."""
 
 
 class KeysRateLimited(UpstreamFault):

@@ -176,7 +176,7 @@ class UpstreamExchange(Protocol):
     """An asynchronous context: entering sends the request and awaits the head, leaving closes whatever is open."""
 
     async def __aenter__(self) -> UpstreamAnswer:
-        """Raises UpstreamUnreachable, UpstreamTimeout."""
+        """Raises UpstreamUnreachable as long as nothing has come back, UpstreamBroken afterwards, UpstreamTimeout."""
         ...
 
     async def __aexit__(

@@ -2,7 +2,8 @@
 
 Belongs here: the words of failures that many commands share. Never: a traceback for something a user can mend.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted with Ctrl-C, 141 the reader of the output went away.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done in part, 130 interrupted with Ctrl-C,
+141 the reader of the output went away.
 """
 
 import os
@@ -16,7 +17,7 @@ import click
 from aibridge_core.errors import BridgeError, StoreError, StoreUnavailable
 from aibridge_core.identity import IdentityError
 
-FAILED, USAGE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
+FAILED, USAGE, INCOMPLETE, INTERRUPTED, BROKEN_PIPE = 1, 2, 3, 130, 141
 
 
 class Failure(click.ClickException):
@@ -29,6 +30,12 @@ class Misuse(click.ClickException):
     """The command was asked for something impossible; unlike `click.UsageError` it prints its one line only."""
 
     exit_code = USAGE
+
+
+class Incomplete(click.ClickException):
+    """Nothing failed, and yet not all was done; the message says what is missing."""
+
+    exit_code = INCOMPLETE
 
 
 class ReaderGone(click.ClickException):

@@ -49,7 +49,7 @@ def cli() -> None:
     Look at what was recorded:    aibridge interceptions list
 
     \b
-    Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted with Ctrl-C.
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done in part, 130 interrupted with Ctrl-C.
     Colours appear on terminals only; NO_COLOR=1 turns them off.
     """
 

@@ -12,7 +12,7 @@ import click
 
 from aibridge_adapters.cli.config_flags import settings_from_flags
 from aibridge_adapters.cli.database import database_options, run_with_storage
-from aibridge_adapters.cli.errors import Failure, failures_in_words
+from aibridge_adapters.cli.errors import Failure, Incomplete, failures_in_words
 from aibridge_adapters.cli.group import Group
 from aibridge_adapters.cli.mcp_login_command import login
 from aibridge_adapters.cli.mcp_token_commands import token, users_of
@@ -79,11 +79,12 @@ _user_option = click.option(
 def list_tools(user: str | None, output: str | None, **database: Any) -> None:
     """List every tool of every server, with the name that models see and what the filters drop.
 
-    Exit code 1 if a server can't be asked; the others are listed all the same.
+    Exit code 1 if a server can't be asked, 3 if one was not asked because it wants a token of each user and none was
+    named; the others are listed all the same.
     """
     reports = _reports(user, **database)
     emit([row for report in reports for row in _tool_rows(report)], _TOOL_COLUMNS, output)
-    _fail(reports)
+    _judge(reports)
 
 
 @mcp.command()
@@ -93,11 +94,12 @@ def list_tools(user: str | None, output: str | None, **database: Any) -> None:
 def check(user: str | None, output: str | None, **database: Any) -> None:
     """Connect to every server and list its tools: state, latency, error.
 
-    Servers that want a token of each user are asked only if a user is named. Exit code 1 if one fails.
+    Servers that want a token of each user are asked only if a user is named. Exit code 1 if one fails, 3 if none fails
+    but one was not asked.
     """
     reports = _reports(user, **database)
     emit([_server_row(report) for report in reports], _SERVER_COLUMNS, output)
-    _fail(reports)
+    _judge(reports)
 
 
 def _reports(user: str | None, **database: Any) -> "Sequence[ServerReport]":
@@ -166,7 +168,11 @@ def _server_row(report: "ServerReport") -> Row:
     }
 
 
-def _fail(reports: "Sequence[ServerReport]") -> None:
+def _judge(reports: "Sequence[ServerReport]") -> None:
     failed = [f"{report.server.name}: {report.error}" for report in reports if report.error]
     if failed:
         raise Failure(safe(f"MCP servers that can't be used: {'; '.join(failed)}"))
+    if unasked := [report.server.name for report in reports if report.wants_user]:
+        raise Incomplete(
+            safe(f"not asked, for they want a token of each user: {', '.join(unasked)}. Name one with --user")
+        )

@@ -35,9 +35,11 @@ class Inbox:
     that answers before it has read the request (413) would wait for itself for ever.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, invite: Callable[[], Awaitable[None]]) -> None:
+        """`invite` the client to send its body, which it may wait for."""
         self.complete = False
         """Whether the end of the request has come, or can't come any more."""
+        self._invite = invite
         self._waiting: deque[Message] = deque()
         self._left: Message | None = None
         self._on_left: Callable[[], None] = _nothing
@@ -71,6 +73,7 @@ class Inbox:
             if self._waiting:
                 self._room.set()
                 return self._next()
+            await self._invite()
             self._arrived.clear()
             await self._arrived.wait()
         return self._left
@@ -87,6 +90,10 @@ class Inbox:
 
 def _nothing() -> None:
     """Nobody asked."""
+
+
+async def _not_waited_for() -> None:
+    """Most clients send their body unasked."""
 
 
 class Outbox:
@@ -124,6 +131,9 @@ class Outbox:
 class ExchangeTasks(TaskGroup):
     """The tasks of one client connection; hypercorn starts the application through it."""
 
+    invite: Callable[[], Awaitable[None]] = staticmethod(_not_waited_for)
+    """Of the next request, for its body."""
+
     async def spawn_app(
         self,
         app: AppWrapper,
@@ -132,7 +142,8 @@ class ExchangeTasks(TaskGroup):
         send: Callable[[ASGISendEvent | None], Awaitable[None]],
     ) -> Callable[[ASGIReceiveEvent], Awaitable[None]]:
         """Start the application for one request; returns where its messages go."""
-        inbox = Inbox()
+        inbox = Inbox(self.invite)
+        self.invite = _not_waited_for
         if scope["type"] == "http":
             scope["extensions"][ON_DISCONNECT] = inbox.on_disconnect  # type: ignore[assignment]
         else:

@@ -56,6 +56,16 @@ class StrictConnection(h11.Connection):
         """Why a request was refused, in words for its sender."""
 
     @property
+    def they_are_waiting_for_100_continue(self) -> bool:
+        """No, to hypercorn: it would invite a body that the application may refuse unread."""
+        return False
+
+    @property
+    def waits_for_100(self) -> bool:
+        """Whether the client waits to be invited, or refused (RFC 9110, section 10.1.1)."""
+        return super().they_are_waiting_for_100_continue
+
+    @property
     def has_begun(self) -> bool:
         """Whether something has come that isn't a whole head yet."""
         return self.their_state is h11.IDLE and bool(self._receive_buffer)

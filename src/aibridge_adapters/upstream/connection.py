@@ -25,6 +25,10 @@ SLICE: Final = 256 * 1024
 Headers = Sequence[tuple[bytes, bytes]]
 
 
+class Garbled(httpx.RemoteProtocolError):
+    """Something came in place of an answer's head: the other side has read the request, and may have worked on it."""
+
+
 class Connection(asyncio.Protocol):
     """An open connection. `absolute_form` and `proxy_headers` are for one that leads to a forwarding proxy.
 
@@ -47,6 +51,7 @@ class Connection(asyncio.Protocol):
         self._head: h11.Response | None = None
         self._pieces: list[bytes | bytearray] = []
         self._held = 0
+        self._heard = False
         self._complete = False
 
     # What the relay does with it
@@ -73,7 +78,7 @@ class Connection(asyncio.Protocol):
         return (self._http.send(h11.Data(data=piece)) or b"") if piece else b""
 
     async def head(self, patience: float | None) -> h11.Response:
-        """Await status and headers. Raises httpx.TransportError."""
+        """Await status and headers. Raises httpx.TransportError: Garbled if bytes came that are none."""
         while self._head is None:
             if self._failure:
                 raise self._failure
@@ -106,7 +111,7 @@ class Connection(asyncio.Protocol):
     @property
     def silent(self) -> bool:
         """Whether nothing of an answer has come."""
-        return self._head is None and not self._http.trailing_data[0]
+        return self._head is None and not self._heard
 
     def recycle(self) -> bool:
         """Get ready for another exchange; if HTTP forbids that, close and return False."""
@@ -140,6 +145,7 @@ class Connection(asyncio.Protocol):
         if self._http.our_state is h11.IDLE:  # nothing was asked: a server that says goodbye, or a broken one
             self.abort()
             return
+        self._heard = True
         self._http.receive_data(data)
         self._parse()
 
@@ -149,7 +155,8 @@ class Connection(asyncio.Protocol):
                 self._http.receive_data(b"")
                 self._parse()
             else:
-                self._fail(httpx.RemoteProtocolError("it closed the connection without an answer"))
+                said = "in the middle of its answer's head" if self._heard else "without an answer"
+                self._fail(httpx.RemoteProtocolError(f"it closed the connection {said}"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._complete:
@@ -184,7 +191,9 @@ class Connection(asyncio.Protocol):
         self._wake()
 
     def _fail(self, error: httpx.TransportError) -> None:
-        self._failure = self._failure or error
+        if self._failure is None:
+            begun = self._head is None and self._heard
+            self._failure = Garbled(str(error)) if begun else error
         self._wake()
 
     def _wake(self) -> None:

@@ -16,6 +16,7 @@ from typing import Final, Self
 import httpx
 
 from aibridge_adapters.config import Timeouts
+from aibridge_adapters.upstream.connection import Garbled
 from aibridge_adapters.upstream.dialling import Dialler, trust
 from aibridge_adapters.upstream.proxies import Proxies
 from aibridge_adapters.upstream.transport import KeepAliveTransport
@@ -85,7 +86,7 @@ class _Exchange(AsyncIterator[bytes]):
         self._pieces: AsyncIterator[bytes]
 
     async def __aenter__(self) -> Self:
-        """Raises UpstreamUnreachable, UpstreamTimeout."""
+        """Raises UpstreamUnreachable, UpstreamBroken, UpstreamTimeout."""
         assert self._request is not None, "an exchange is entered once"
         request, self._request = self._request, None  # its body is not needed for as long as a stream may last
         if self._timeouts.total and not self._streaming:
@@ -135,6 +136,8 @@ class _Exchange(AsyncIterator[bytes]):
             return UpstreamTimeout(f"{host} was silent for {self._idle['read'] or 0:g} s")
         if isinstance(error, TimeoutError):
             return UpstreamTimeout(f"{host} did not finish its answer within {self._timeouts.total:g} s")
+        if isinstance(error, Garbled):
+            return UpstreamBroken(f"the answer of {host} can't be read: {error}")
         if isinstance(error, httpx.TransportError):
             return otherwise(f"{_DID[otherwise].format(host)}: {error}")
         return UpstreamUnreachable(f"{host}: that is not a URL to send requests to")

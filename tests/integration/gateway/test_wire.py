@@ -1,5 +1,6 @@
 """Over real HTTP: bytes and headers both ways, errors in each API's shape, clients and upstreams that go away."""
 
+import asyncio
 import gzip
 import json
 from pathlib import Path
@@ -372,6 +373,21 @@ async def test_bodies_over_the_limit_are_refused_while_they_come(tmp_path: Path)
         headers = {**up.anthropic, "content-encoding": "gzip"}
         answer = await client.post("/anthropic/v1/messages", content=bomb, headers=headers)
         assert answer.status_code == 413
+        assert upstream.requests == []
+
+
+async def test_a_body_over_the_limit_is_refused_before_it_is_sent(tmp_path: Path) -> None:
+    """A client that asks first (`Expect: 100-continue`) hears 413 or 401 in place of `100`."""
+    async with raw_upstream(ok) as upstream, running_gateway(tmp_path, upstream.url, max_body=10_000) as up:
+        for token, size, expected in ((up.token, 10_001, b"413"), ("wrong", 10, b"401"), (up.token, 10_000, b"100")):
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(up.url.rpartition(":")[2]))
+            head = (
+                f"POST /anthropic/v1/messages HTTP/1.1\r\nhost: x\r\nx-api-key: {token}\r\ncontent-length: {size}\r\n"
+            )
+            writer.write(f"{head}expect: 100-continue\r\n\r\n".encode())
+            with anyio.fail_after(5):
+                assert (await reader.readline()).startswith(b"HTTP/1.1 " + expected)
+            writer.close()
         assert upstream.requests == []
 
 

@@ -183,6 +183,25 @@ async def test_a_provider_that_drops_the_connection_is_tried_again(tmp_path: Pat
         assert len(await up.ended(1)) == 1
 
 
+@pytest.mark.parametrize("said", [b"SSH-2.0-OpenSSH\r\n\r\n", b"HTTP/1.1 200 OK\r\ncontent-"])
+async def test_garbage_instead_of_an_answer_is_not_asked_for_again(tmp_path: Path, said: bytes) -> None:
+    """Whoever says something has read the request: 502 at once, and the interception failed."""
+    tries = 0
+
+    async def garbage(request: Received, answer: Answering) -> None:
+        nonlocal tries
+        tries += 1
+        await answer.raw(said)
+        answer.reset()
+
+    async with raw_upstream(garbage) as upstream, running_gateway(tmp_path, upstream.url) as up:
+        status, _, body = await ask(up)
+        assert (status, tries) == (502, 1)
+        assert b"can't be read" in body
+        (found,) = await up.ended(1)
+        assert (found["status"], found["error_type"]) == ("failed", "connection_error")
+
+
 async def test_an_answer_that_began_is_never_asked_for_again(tmp_path: Path) -> None:
     """Half a stream stays half a stream."""
     tries = 0

@@ -97,8 +97,13 @@ async def test_from_the_first_token_to_its_end(admin: Admin) -> None:
         assert (checked["state"], checked["tools"], checked["auth"]) == ("ok", 9, "user")
         assert "whoami" in {row["tool"] for row in await admin.rows("mcp", "list", "--user", "ann")}
         assert server.tokens_seen == {secret}
-        (unasked,) = await admin.rows("mcp", "check")
-        assert (unasked["state"], unasked["ok"]) == ("not asked: say --user", False)
+        for command, states in (("check", ["not asked: say --user"]), ("list", [])):
+            unasked = await admin("mcp", command, "--output", "json")
+            assert (unasked.returncode, unasked.stderr) == (
+                3,
+                b"Error: not asked, for they want a token of each user: wiki. Name one with --user\n",
+            )
+            assert [row["state"] for row in json.loads(unasked.stdout)] == states
         without = await admin("mcp", "check", "--user", "bob")
         assert (without.returncode, without.stderr) == (
             1,

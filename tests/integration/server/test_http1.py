@@ -58,6 +58,29 @@ async def test_expect_100_continue() -> None:
         assert (await wire.answer())[1] == b"POST /? body"
 
 
+async def test_a_body_that_is_not_wanted_is_not_invited() -> None:
+    """The answer takes the place of `100`, and says that the connection ends (RFC 9110, section 10.1.1)."""
+
+    async def refuse(scope: Any, receive: Any, send: Any) -> None:
+        await reply(send, b"too large", status=413)
+
+    async with serving(refuse) as served, connected(served) as wire:
+        await wire.say(b"POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 999999999\r\n\r\n")
+        head, body = await wire.answer()
+        assert head.startswith(b"HTTP/1.1 413 ") and body == b"too large"
+        assert b"\r\nconnection: close\r\n" in head.lower()
+
+
+async def test_who_sends_in_spite_of_expect_is_not_invited_twice() -> None:
+    """A body that is there already needs no invitation; the connection goes on."""
+    request = b"POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\nbody"
+    async with serving(echo) as served, connected(served) as wire:
+        for _ in range(2):
+            await wire.say(request)
+            head, body = await wire.answer()
+            assert (head[:12], body) == (b"HTTP/1.1 200", b"POST /? body")
+
+
 async def test_head_has_the_length_but_no_body() -> None:
     """And the connection goes on."""
     async with serving(echo) as served, connected(served) as wire:

@@ -68,13 +68,24 @@ async def test_a_header_that_http_does_not_allow(ask: Ask) -> None:
     assert server.requests == []
 
 
-@pytest.mark.parametrize(
-    "said", [b"", b"HTTP/1.1 200", b"SSH-2.0-OpenSSH\r\n\r\n"], ids=["nothing", "half a head", "no HTTP"]
-)
-async def test_no_answer_begins(ask: Ask, said: bytes) -> None:
-    """The connection closes, or something else than HTTP comes."""
-    async with listening(saying(said)) as server:
+@pytest.mark.parametrize("reset", [False, True])
+async def test_no_answer_begins(ask: Ask, reset: bool) -> None:
+    """Whether the request was read is unknown, so it may be asked again."""
+    async with listening(saying(b"", then_reset=reset)) as server:
         with pytest.raises(UpstreamUnreachable, match=f"127.0.0.1:{server.port}"):
+            await ask(server.url)
+
+
+@pytest.mark.parametrize("reset", [False, True])
+@pytest.mark.parametrize(
+    "said",
+    [b"HTTP/1.1 200", b"SSH-2.0-OpenSSH\r\n\r\n", b"HTTP/1.1 two hundred\r\n\r\n", b"\x15\x03\x01\x00\x02\x02\x16"],
+    ids=["half a head", "no HTTP", "no status", "TLS"],
+)
+async def test_an_answer_that_is_none(ask: Ask, said: bytes, reset: bool) -> None:
+    """Something came back, so the request was read; that is another fault than a connection's."""
+    async with listening(saying(said, then_reset=reset)) as server:
+        with pytest.raises(UpstreamBroken, match=f"the answer of 127.0.0.1:{server.port} can't be read: "):
             await ask(server.url)
 
 
