@@ -45,6 +45,8 @@ class Line:
     relay: str
     aibridge: str
     stock: str = ""
+    to_stock: str = ""
+    """The ratio to the stock relay, which has no target."""
     ratio: str = ""
     target: str = ""
     met: bool | None = None
@@ -54,16 +56,16 @@ class Line:
         return "" if self.met is None else "met" if self.met else "MISSED"
 
     def cells(self) -> tuple[str, ...]:
-        return (self.what, self.stock, self.relay, self.aibridge, self.ratio, self.target, self.verdict)
+        return (self.what, self.stock, self.relay, self.aibridge, self.to_stock, self.ratio, self.target, self.verdict)
 
 
-HEADINGS = ("", "stock relay", "bare relay", "aibridge", "ratio", "target", "")
+HEADINGS = ("", "stock relay", "bare relay", "aibridge", "ratio to stock", "ratio to bare", "target", "")
 
 
 def cpu_line(workload: Workload, rounds: Rounds) -> Line:
     """CPU time of both, and the ratio of each round: its median decides."""
     stock, relay, ours = (_cpu(rounds, workload.name, name) for name in ("stock", "relay", "aibridge"))
-    ratios = [mine / floor for mine, floor in zip(ours, relay, strict=False)]
+    ratios = _ratios(ours, relay)
     unit = "event" if workload.per_event else "request"
     target = TARGETS[workload.name]
     return Line(
@@ -71,6 +73,7 @@ def cpu_line(workload: Workload, rounds: Rounds) -> Line:
         stock=_span(stock, "us"),
         relay=_span(relay, "us"),
         aibridge=_span(ours, "us"),
+        to_stock=_span(_ratios(ours, stock), "", digits=2),
         ratio=_span(ratios, "", digits=2),
         target=f"{target:.2f}",
         met=statistics.median(ratios) <= target if ratios else None,
@@ -95,6 +98,11 @@ def flatness_line(rounds: Rounds) -> Line:
 
 def _cpu(rounds: Rounds, workload: str, name: str) -> list[float]:
     return [measured.cpu for measured in rounds.get((workload, name), ())]
+
+
+def _ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
+    """Of each round; what is missing has none."""
+    return [mine / floor for mine, floor in zip(ours, theirs, strict=False)]
 
 
 def latency_line(what: str, field: str, workload: Workload, rounds: Rounds) -> Line:

@@ -128,7 +128,7 @@ async def measure(url: str, arguments: argparse.Namespace, console: Console) -> 
         without, beside = Load(storage, arguments.rate), Load(storage, arguments.rate)
         end = time.perf_counter() + arguments.seconds
         while not purging.done and time.perf_counter() < end:
-            await during(without, partial(anyio.sleep, arguments.piece))
+            await during(without, partial(anyio.sleep, arguments.alone or arguments.piece))
             await during(beside, purging.go_on)
     table = Table(f"{arguments.rate:g} requests/s", "times", "p50 ms", "p90", "p99", "p99.9", "max")
     table.add_row(*row("begin, alone", without.begins))
@@ -149,7 +149,12 @@ def main() -> None:
     parser.add_argument("--contents", action="store_true", help="erase contents instead of deleting interceptions")
     parser.add_argument("--rate", type=float, default=200.0, help="requests a second")
     parser.add_argument("--seconds", type=float, default=120.0, help="of measuring, at most")
-    parser.add_argument("--piece", type=float, default=10.0, help="seconds alone, then beside the purge, in turns")
+    parser.add_argument(
+        "--piece", type=float, default=10.0, help="seconds beside the purge, in turns with seconds alone"
+    )
+    parser.add_argument(
+        "--alone", type=float, default=0.0, help="seconds alone in each turn; as --piece if it isn't given"
+    )
     parser.add_argument("--postgres", action="store_true", help="start a PostgreSQL for this run")
     parser.add_argument("--database-url", help="PostgreSQL database to use, and to keep; filled if it is empty")
     arguments = parser.parse_args()

@@ -7,6 +7,7 @@ import asyncio
 import socket
 import ssl
 from base64 import b64encode
+from ipaddress import ip_address
 from pathlib import Path
 
 import h11
@@ -66,7 +67,8 @@ class Dialler:
             port_of(url),
             ssl=self._context if tls else None,
             server_hostname=url.host if tls else None,
-            happy_eyeballs_delay=_HAPPY_EYEBALLS,
+            # An address is the only one of itself. asyncio's race leaves some kilobytes behind for the collector.
+            happy_eyeballs_delay=None if _is_address(url.host) else _HAPPY_EYEBALLS,
         )
         _keep_alive(transport)
         return connection
@@ -123,6 +125,14 @@ def _authorization(proxy: httpx.Proxy) -> Headers:
     if proxy.raw_auth is None:
         return ()
     return ((b"proxy-authorization", b"Basic " + b64encode(b":".join(proxy.raw_auth))),)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _keep_alive(transport: asyncio.BaseTransport) -> None:

@@ -25,8 +25,11 @@ class Choice:
         self._by_index: dict[Any, Call] = {}
         self._legacy: Call | None = None
 
-    def add(self, delta: Delta, *, whole: bool) -> None:
-        """Take what a delta holds. `whole`: it is a complete message, so that every call in it is another one."""
+    def add(self, delta: Delta, *, whole: bool) -> bool:
+        """Take what a delta holds; whether it held any facts.
+
+        `whole`: it is a complete message, so that every call in it is another one.
+        """
         # Some providers send the same text under two names.
         reasoning = delta.reasoning_content or delta.reasoning or delta.reasoning_text
         if reasoning and isinstance(reasoning, str):
@@ -36,6 +39,7 @@ class Choice:
             if self._legacy is None:
                 self._legacy = self._begin()
             self._legacy.add(delta.function_call)
+        return bool(reasoning or self.touched or delta.function_call)
 
     @property
     def finished(self) -> bool:

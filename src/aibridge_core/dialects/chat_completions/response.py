@@ -10,6 +10,7 @@ from typing import Any
 from aibridge_core.dialects.api import Failed
 from aibridge_core.dialects.chat_completions.choices import Choice
 from aibridge_core.dialects.chat_completions.chunks import Answer, ChoicePart, read_answer
+from aibridge_core.dialects.chat_completions.plain import PlainText
 from aibridge_core.dialects.chat_completions.usage import LAYOUT
 from aibridge_core.dialects.interceptor import Verdict
 from aibridge_core.dialects.jsontext import text_or
@@ -32,17 +33,21 @@ class ChatReader:
         self._service_tier: Any = None
         self._usage: Any = None
         self._choices: dict[int, Choice] = {}
+        self._plain = PlainText()
 
     def event(self, event: SseEvent) -> Verdict:
         """A chunk, or the mark that ends the stream."""
         data = event.data
+        if self._plain.matches(data):
+            return Verdict.PASS
         if data.startswith(b"[DONE]"):
             self.complete = True
             return Verdict.LAST
         chunk = read_answer(data) if data else None
         if chunk is None:
             return Verdict.PASS
-        self._take(chunk, whole=False)
+        if not self._take(chunk, whole=False):
+            self._plain.learn(data)
         if chunk.error:
             return Verdict.LAST  # clients stop reading here
         only_usage = self._hide_usage and chunk.choices == [] and isinstance(chunk.usage, dict)
@@ -79,7 +84,8 @@ class ChatReader:
         """Of the choices that have ended, in their order."""
         return tuple(choice.finish_reason for _, choice in sorted(self._choices.items()) if choice.finished)
 
-    def _take(self, answer: Answer, *, whole: bool) -> None:
+    def _take(self, answer: Answer, *, whole: bool) -> bool:
+        """Whether there was a fact in it, other than what every chunk of an answer repeats."""
         if not (self.response_id and self._model):
             self.response_id = self.response_id or text_or(answer.id)
             self._model = text_or(answer.model)
@@ -88,17 +94,23 @@ class ChatReader:
             self._usage = answer.usage  # some providers count up in every chunk: the last one holds
         if answer.error:
             self.failure = reported(answer.error)
+        said = bool(answer.usage or answer.error)
         for position, part in enumerate(answer.choices or ()):
-            self._choice(part, position, whole=whole)
+            said |= self._choice(part, position, whole=whole)
+        return said
 
-    def _choice(self, part: ChoicePart, position: int, *, whole: bool) -> None:
+    def _choice(self, part: ChoicePart, position: int, *, whole: bool) -> bool:
+        """Whether there was a fact in it."""
+        said = False
         index = part.index if type(part.index) is int else position
         choice = self._choices.get(index)
         if choice is None:
             choice = self._choices[index] = Choice()
             self.complete = False
         if delta := part.message if whole else part.delta:
-            choice.add(delta, whole=whole)
+            said = choice.add(delta, whole=whole)
         if part.finish_reason:
             choice.finish_reason = text_or(part.finish_reason, "unknown")
             self.complete = all(choice.finished for choice in self._choices.values())
+            said = True
+        return said
