@@ -3,17 +3,18 @@
 Belongs here: building and closing things in order. Never: logic that could live in one of them.
 """
 
-import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 from attrs import asdict, frozen
 
+from aibridge_adapters.background import in_background
 from aibridge_adapters.clock import SystemClock, new_id
+from aibridge_adapters.compose_admission import way_in
 from aibridge_adapters.compose_app import app_of
 from aibridge_adapters.compose_dumps import dumped
 from aibridge_adapters.compose_mcp import grace, tool_servers
@@ -131,8 +132,11 @@ async def gateway(
         if authenticator is None:
             authenticator = stored = await _authenticator(settings, storage, clock)
             chores.append(stored.flush)
+        way = await stack.enter_async_context(way_in(settings, storage, clock))
+        chores.extend(way.chores)
         app = app_of(
             settings,
+            admission=way.admission,
             providers=providers,
             authenticator=authenticator,
             recording=recording,
@@ -150,7 +154,7 @@ async def gateway(
         )
         await stack.enter_async_context(_housekeeping(settings, storage, recording, chores))
         purges = Tally()
-        await stack.enter_async_context(_in_background(purging(storage, policy, purges, clock)))
+        await stack.enter_async_context(in_background(purging(storage, policy, purges, clock)))
         metrics.attach(
             Sources(
                 storage=storage,
@@ -159,10 +163,11 @@ async def gateway(
                 purges=purges,
                 providers=providers,
                 spans=traced.counts,
+                shared_limits=way.shared,
             )
         )
         stack.callback(metrics.close)
-        await stack.enter_async_context(_in_background(metrics.run()))
+        await stack.enter_async_context(in_background(metrics.run()))
         yield Gateway(
             asgi=app,
             storage=storage,
@@ -210,9 +215,9 @@ async def _housekeeping(
     async with AsyncExitStack() as stack:
         stack.push_async_callback(once, [storage.leases.release], limit=FAREWELL)
         stack.push_async_callback(recording.close)
-        await stack.enter_async_context(_in_background(recording.run()))
+        await stack.enter_async_context(in_background(recording.run()))
         stack.push_async_callback(once, chores, limit=FAREWELL)
-        await stack.enter_async_context(_in_background(heartbeat(chores, lease=settings.recording.lease)))
+        await stack.enter_async_context(in_background(heartbeat(chores, lease=settings.recording.lease)))
         yield
 
 
@@ -277,17 +282,3 @@ async def _reload_on_hangup(providers: Providers, on_hangup: Callable[[], None])
 async def _drain(app: GatewayApp, stop: anyio.Event) -> None:
     await stop.wait()
     app.drain()
-
-
-@asynccontextmanager
-async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run something beside the code inside.
-
-    Not a task group: it would wrap the errors of the code inside `async with gateway(...)` into exception groups.
-    """
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])

@@ -14,7 +14,7 @@ from aibridge_adapters.compose_recording import (
     recorder_for_requests,
 )
 from aibridge_adapters.config import Settings
-from aibridge_adapters.guards import actor_headers_of, gate_of, retries_of
+from aibridge_adapters.guards import actor_headers_of, retries_of
 from aibridge_adapters.http.app import GatewayApp
 from aibridge_adapters.http.rest import REST_ROOTS, rest_app
 from aibridge_adapters.http.tunnel import Tunnelling
@@ -22,6 +22,7 @@ from aibridge_adapters.identity.users import Users
 from aibridge_adapters.recording import Recording
 from aibridge_adapters.reloading import Providers
 from aibridge_adapters.storage import Storage
+from aibridge_core.admission import Admission
 from aibridge_core.breaker import Breakers
 from aibridge_core.bridge import Bridge
 from aibridge_core.hidden_turns import HiddenTurns
@@ -34,6 +35,7 @@ from aibridge_core.sockets import Tunnels, UpstreamSockets
 def app_of(
     settings: Settings,
     *,
+    admission: Admission,
     providers: Providers,
     authenticator: Authenticator,
     recording: Recording,
@@ -92,7 +94,7 @@ def app_of(
         clock=clock,
         new_id=new_id,
         ready=readiness(storage, recording, settings.recording.timeout),
-        gate=gate_of(settings),
+        gate=admission,
         observer=observer,
         allow_byok=settings.allow_byok,
         max_body=settings.max_body,

@@ -3,7 +3,7 @@
 Belongs here: from the counters and events of other adapters to the names of metrics. Never: counting.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from platform import python_version
 
@@ -11,6 +11,7 @@ import anyio
 from attrs import asdict
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 
+from aibridge_adapters.admission import SharedAdmission
 from aibridge_adapters.config import Settings
 from aibridge_adapters.identity.authenticator import StoredAuthenticator
 from aibridge_adapters.mcp.events import Called, Connected, Event, LeftOut, Listed, Renewed, Rested, WarmedUp
@@ -75,6 +76,7 @@ class PrometheusMetering(Metering):
                     **_of_authenticator(sources.authenticator),
                     **_of_purges(sources.purges),
                     **_of_logs_and_traces(sources),
+                    **_of_shared_limits(sources.shared_limits),
                     "label_values_folded_total": lambda: (((k,), n) for k, n in self._bounds.folded.items()),
                 }
             )
@@ -187,6 +189,26 @@ def _of_logs_and_traces(sources: Sources) -> Mapping[str, Reading]:
     return {
         "log_lines_total": lines,
         "trace_spans_total": lambda: [((outcome,), n) for outcome, n in sources.spans().items()],
+    }
+
+
+def _of_shared_limits(shared: SharedAdmission | None) -> Mapping[str, Reading]:
+    """Nothing but names where limits are not shared."""
+
+    def at(read: Callable[[SharedAdmission], float]) -> Reading:
+        return lambda: [((), read(shared))] if shared else ()
+
+    def requests() -> list[tuple[tuple[str, ...], float]]:
+        counters = shared.counters if shared else None
+        by = {"database": counters.requests, "known": counters.known, "fallback": counters.alone} if counters else {}
+        return [((who,), count) for who, count in by.items()]
+
+    return {
+        "limits_shared_up": at(lambda each: float(each.shared)),
+        "limits_shared_replicas": at(lambda each: each.replicas),
+        "limits_shared_requests_total": requests,
+        "limits_shared_questions_total": at(lambda each: each.counters.questions),
+        "limits_shared_question_seconds_total": at(lambda each: each.counters.question_seconds),
     }
 
 

@@ -77,13 +77,19 @@ class Timeouts:
 
 @frozen(kw_only=True)
 class LimitSettings:
-    """Limits of one process on requests of AI clients; 0 is none."""
+    """Limits on requests of AI clients, of one process or of all that share them; 0 is none."""
 
     max_rps: int = 0
     """Within any second."""
     max_concurrent: int = 0
     max_rps_per_user: int = 0
     max_concurrent_per_user: int = 0
+    shared: bool = False
+    """Whether they are those of all replicas on one PostgreSQL database together."""
+    shared_timeout: float = 0.25
+    """Longest time that a request waits for the database to count it, in seconds."""
+    shared_fallback: str = field(default="local", validator=in_(("local", "refuse")))
+    """What happens when it doesn't: each replica keeps its share, or nobody is let in."""
 
 
 @frozen(kw_only=True)

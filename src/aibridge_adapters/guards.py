@@ -15,7 +15,7 @@ from aibridge_core.actor_headers import NO_ACTOR_HEADERS, ActorHeaders
 from aibridge_core.breaker import BreakerChanged, BreakerEvent, Breakers
 from aibridge_core.dispatch import Retries
 from aibridge_core.keys import KeyEvent, KeyRests
-from aibridge_core.limits import Bounds, Gate, Limits
+from aibridge_core.limits import Bounds, Limits
 
 Event = BreakerEvent | KeyEvent
 Listener = Callable[[Event], None]
@@ -60,14 +60,12 @@ def write_log(event: Event) -> None:
             )
 
 
-def gate_of(settings: Settings) -> Gate:
+def limits_of(settings: Settings) -> Limits:
     """The limits on requests."""
     limits = settings.limits
-    return Gate(
-        Limits(
-            together=Bounds(rps=limits.max_rps, concurrent=limits.max_concurrent),
-            per_user=Bounds(rps=limits.max_rps_per_user, concurrent=limits.max_concurrent_per_user),
-        )
+    return Limits(
+        together=Bounds(rps=limits.max_rps, concurrent=limits.max_concurrent),
+        per_user=Bounds(rps=limits.max_rps_per_user, concurrent=limits.max_concurrent_per_user),
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from aibridge_adapters.admission import SharedAdmission
 from aibridge_adapters.config import Settings
 from aibridge_adapters.guards import Listener as GuardListener
 from aibridge_adapters.http.app import AsgiApp
@@ -36,6 +37,8 @@ class Sources:
     providers: Providers
     spans: Callable[[], Mapping[str, int]] = dict
     """What became of spans, by outcome."""
+    shared_limits: SharedAdmission | None = None
+    """None: limits are not shared."""
 
 
 class Metering:

@@ -26,6 +26,7 @@
     └─ GatewayFault           our own
        ├─ RecordingFailed         503
        ├─ IdentityUnavailable     503
+       ├─ LimitsUnavailable       503
        ├─ ShuttingDown            503
        ├─ AtCapacity              503
        └─ InternalError           500
@@ -242,6 +243,13 @@ class RecordingFailed(GatewayFault):
 
 class IdentityUnavailable(GatewayFault):
     """Nobody can be authenticated, because users and tokens can't be read. Not a refusal: another try may pass."""
+
+    status = 503
+    headers = ((b"retry-after", b"1"),)
+
+
+class LimitsUnavailable(GatewayFault):
+    """Limits are shared by all replicas, and nobody can tell what the others let in. Another try may pass."""
 
     status = 503
     headers = ((b"retry-after", b"1"),)

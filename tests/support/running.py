@@ -26,7 +26,7 @@ class Running:
     url: str
     gateway: Gateway
     token: str
-    """Of the member `ann`."""
+    """Of a member, `ann` if nothing else was said."""
     stop: anyio.Event
 
     def client(self, **more: Any) -> httpx.AsyncClient:
@@ -75,9 +75,13 @@ async def running_gateway(
     tracer_provider: Any = None,
     authenticator: Any = None,
     reread: Any = None,
+    user: str = "ann",
     **changes: Any,
 ) -> AsyncIterator[Running]:
-    """Start a gateway with providers `anthropic` and `openai` at one upstream; `changes` are settings."""
+    """Start a gateway with providers `anthropic` and `openai` at one upstream; `changes` are settings.
+
+    `user` is made, so gateways on one database need different ones.
+    """
     settings = Settings(
         http_address="127.0.0.1:0",
         database_url=f"sqlite:///{folder / 'aibridge.db'}",
@@ -100,7 +104,7 @@ async def running_gateway(
         gateway(settings, tracer_provider=tracer_provider, authenticator=authenticator, reread=reread) as up,
         anyio.create_task_group() as tasks,
     ):
-        ann = await up.users.create("ann", role=Role.MEMBER)
+        ann = await up.users.create(user, role=Role.MEMBER)
         token = (await up.users.create_token(ann.id, name="test")).text
 
         async def listen() -> None:

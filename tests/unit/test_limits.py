@@ -5,7 +5,7 @@ import random
 import pytest
 
 from aibridge_core.errors import AtCapacity, BridgeError, RateLimited
-from aibridge_core.limits import SWEEP, Bounds, Gate, Limits
+from aibridge_core.limits import SWEEP, Bounds, Gate, Limit, Limits, Refused
 
 
 def gate(**bounds: int) -> Gate:
@@ -116,3 +116,33 @@ def test_people_who_stay_away_are_forgotten() -> None:
         enters(limited, "bob", SWEEP + 2)
         assert set(limited._users) == {"ann", "bob"}
         assert not enters(limited, "ann", SWEEP + 3)
+
+
+def test_who_was_let_in_by_others_counts() -> None:
+    """A request that nobody asked about takes a place and time, until it is left."""
+    limited = gate(concurrent=2, rps=2)
+    with limited.enter("ann", 0):
+        assert (limited.running, limited.running_of("ann"), limited.running_of("bob")) == (1, 1, 0)
+        assert limited.busy == ["ann"]
+        assert enters(limited, "bob", 0.5)
+        assert limited.refusal("bob", 0.6, limited.limits) == Refused(Limit.RATE, pytest.approx(0.4))
+    assert (limited.running, limited.busy) == (0, [])
+
+
+@pytest.mark.parametrize(("replicas", "share"), [(1, 10), (3, 4), (4, 3), (10, 1), (50, 1)])
+def test_a_share_is_at_least_one_request(replicas: int, share: int) -> None:
+    """All shares together are no less than the limit; where there is none, there is none for anybody."""
+    whole = Limits(together=Bounds(rps=10), per_user=Bounds(concurrent=10))
+    assert whole.share(replicas) == Limits(together=Bounds(rps=share), per_user=Bounds(concurrent=share))
+
+
+def test_lower_limits_than_those_that_filled_a_second() -> None:
+    """Who keeps a share lets in nobody until fewer than that are left of the last second."""
+    limited = gate(rps=4)
+    for now in (0.0, 0.1, 0.2, 0.3):
+        assert enters(limited, "ann", now)
+    share = limited.limits.share(2)
+    refused = limited.refusal("ann", 0.5, share)
+    assert refused == Refused(Limit.RATE, pytest.approx(0.7))
+    assert limited.refusal("ann", 1.19, share)
+    assert limited.refusal("ann", 1.21, share) is None

@@ -34,6 +34,27 @@ TRAFFIC = (
         meaning="Requests of one person that this process works on at once; more are answered with 429. 0: no limit.",
     ),
     Setting(
+        key="limits.shared",
+        name="limits_shared",
+        kind=kinds.SWITCH,
+        meaning="Whether these limits are those of all gateway processes on one PostgreSQL database together. The same "
+        "for all of them.",
+    ),
+    Setting(
+        key="limits.shared_timeout",
+        name="limits_shared_timeout",
+        kind=kinds.DEADLINE,
+        unit="seconds",
+        meaning="With shared limits: longest time that a request waits for the database to count it.",
+    ),
+    Setting(
+        key="limits.shared_fallback",
+        name="limits_shared_fallback",
+        kind=kinds.choice("local", "refuse"),
+        meaning="With shared limits, while the database doesn't count in time. `local`: each process keeps the limits "
+        "divided by the number of processes. `refuse`: requests are answered with 503.",
+    ),
+    Setting(
         key="actor_headers.send",
         name="send_actor_headers",
         kind=kinds.SWITCH,

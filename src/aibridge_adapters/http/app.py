@@ -19,11 +19,11 @@ from aibridge_adapters.http.reply import AsgiReply, Send
 from aibridge_adapters.http.tasks import RequestTasks
 from aibridge_adapters.http.tokens import authenticate
 from aibridge_adapters.http.tunnel import Tunnelling, takes_sockets
+from aibridge_core.admission import Admission
 from aibridge_core.bridge import Bridge
 from aibridge_core.dialects.api import Dialect
 from aibridge_core.errors import BridgeError, InternalError, ShuttingDown, UpgradeRefused
 from aibridge_core.intake import Caller
-from aibridge_core.limits import Gate, Limits
 from aibridge_core.observing import UNWATCHED, Observer
 from aibridge_core.passthrough import Passthrough
 from aibridge_core.ports import Authenticator, Clock, NewId
@@ -57,7 +57,7 @@ class GatewayApp:
     clock: Clock
     new_id: NewId
     ready: Callable[[], Awaitable[bool]]
-    gate: Gate = field(factory=lambda: Gate(Limits()))
+    gate: Admission
     """Limits on AI routes; the REST API has none."""
     observer: Observer = UNWATCHED
     allow_byok: bool = True
@@ -124,7 +124,7 @@ class GatewayApp:
 
     async def _exchange(self, scope: Scope, arrival: Arrival, receive: Receive, reply: AsgiReply) -> None:
         caller = await authenticate(arrival.headers, self.authenticator, allow_byok=self.allow_byok)
-        with self.gate.admit(caller.actor.id, self.clock.monotonic()):
+        with await self.gate.admit(caller.actor.id):
             await self._admitted(scope, arrival, caller, receive, reply)
 
     async def _admitted(
@@ -174,7 +174,7 @@ class GatewayApp:
         if self._draining.is_set():
             raise ShuttingDown("the gateway is shutting down; try again")
         upgrade = _request(arrival, "GET", scope.get("query_string", b""), b"")
-        with self.gate.admit(caller.actor.id, self.clock.monotonic()):
+        with await self.gate.admit(caller.actor.id):
             tunnel = await self.tunnelling.open(match, upgrade, caller)
         return Conversation(
             tunnel,
@@ -185,7 +185,6 @@ class GatewayApp:
             recognise=lambda: authenticate(arrival.headers, self.authenticator, allow_byok=self.allow_byok),
             current=lambda: self.router.find(arrival.path),
             gate=self.gate,
-            clock=self.clock,
             new_id=self.new_id,
             observer=self.observer,
             draining=self._draining,

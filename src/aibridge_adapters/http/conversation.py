@@ -14,6 +14,7 @@ from typing import Any, Final
 import anyio
 
 from aibridge_adapters.http.tunnel import Tunnelling
+from aibridge_core.admission import Admission
 from aibridge_core.dialects.responses.frames import Asks, asks, error_message, message_of
 from aibridge_core.errors import (
     BridgeError,
@@ -24,9 +25,8 @@ from aibridge_core.errors import (
     Unauthenticated,
 )
 from aibridge_core.intake import Caller
-from aibridge_core.limits import Gate
 from aibridge_core.observing import Observer
-from aibridge_core.ports import Clock, NewId
+from aibridge_core.ports import NewId
 from aibridge_core.routing import Match
 from aibridge_core.sockets import (
     GOING_AWAY,
@@ -78,8 +78,7 @@ class Conversation:
         tunnelling: Tunnelling,
         recognise: Callable[[], Awaitable[Caller]],
         current: Callable[[], Match | None],
-        gate: Gate,
-        clock: Clock,
+        gate: Admission,
         new_id: NewId,
         observer: Observer,
         draining: anyio.Event,
@@ -99,7 +98,6 @@ class Conversation:
         self._bridge = tunnelling.bridge_on(self._upstream)
         self._max_message = tunnelling.max_message
         self._gate = gate
-        self._clock = clock
         self._new_id = new_id
         self._observer = observer
         self._draining = draining
@@ -204,7 +202,7 @@ class Conversation:
         reply = _Reply(self, self._upstream)
         try:
             request, caller = self._request(text), await self._recognise()
-            with self._gate.admit(caller.actor.id, self._clock.monotonic()):
+            with await self._gate.admit(caller.actor.id):
                 await self._bridge.handle(self._tunnel.match, request, caller, reply)
         except BridgeError as error:
             await self._refuse(error, reply)

@@ -6,6 +6,7 @@ from aibridge_adapters.storage.writing import Writing
 from aibridge_core.boundaries import NetworkLog
 from aibridge_core.identity import IdentityStore
 from aibridge_core.ports import InterceptionStore, Leases, Recorder, Retention
+from aibridge_core.sharing import SharedLimits
 from aibridge_core.tool_credentials import ToolCredentials
 
 
@@ -23,5 +24,7 @@ class Storage:
     """None: this storage keeps no credentials of users for MCP servers."""
     network_log: NetworkLog | None = None
     """None: this storage keeps no network calls of agents."""
+    shared_limits: SharedLimits | None = None
+    """None: replicas on this storage can't share limits."""
     writing: Writing = Factory(Writing)
     """How its writer gets on; nothing ever waits for one that writes at once."""

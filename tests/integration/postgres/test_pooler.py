@@ -1,6 +1,7 @@
 """Behind a pooler in transaction mode everything works as without one: behind pgbouncer, and behind a crueler one."""
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from aibridge_core.testing.contract.leases import LeaseContract
 from aibridge_core.testing.contract.recording import RecordingContract
 from aibridge_core.testing.contract.threads import ThreadContract
 from aibridge_core.testing.identity_contract import IdentityContract
+from aibridge_core.testing.shared_limits_contract import SharedLimitsContract, World
 from aibridge_core.testing.storage_contract import OpenStorage, RetentionContract
+from integration.postgres.shared_world import PostgresWorld
 from integration.recording.load import asking, complete, provider
 from support.pgbouncer import PROGRAM, running_pgbouncer
 from support.pooler import pooled
@@ -64,6 +67,16 @@ class TestPostgresBehindPgbouncer(RecordingContract, ConcurrencyContract):
     @pytest.fixture
     def open_storage(self, bounced_url: str) -> OpenStorage:
         return lambda owner: open_storage(bounced_url, clock=FakeClock(), owner=owner, limits=UNHURRIED)
+
+
+@needs_pgbouncer
+class TestSharedLimitsBehindPgbouncer(SharedLimitsContract):
+    """Questions of all replicas, each in whatever session is free."""
+
+    @pytest.fixture
+    async def world(self, bounced_url: str) -> AsyncIterator[World]:
+        async with AsyncExitStack() as stack:
+            yield PostgresWorld(bounced_url, stack)
 
 
 @needs_pgbouncer

@@ -21,6 +21,7 @@ from aibridge_adapters.storage.postgres.pool import Pool
 from aibridge_adapters.storage.postgres.recorder import PostgresRecorder
 from aibridge_adapters.storage.postgres.retention import PostgresRetention
 from aibridge_adapters.storage.postgres.schema import ledger, migrate, shipped_migrations
+from aibridge_adapters.storage.postgres.shared_limits import PostgresSharedLimits
 from aibridge_adapters.storage.postgres.store import PostgresInterceptionStore
 from aibridge_adapters.storage.postgres.tool_credentials import PostgresToolCredentials
 from aibridge_adapters.storage.postgres.writer import Writer
@@ -46,6 +47,7 @@ async def _open(where: Address, clock: Clock, owner: str, limits: Limits) -> Asy
     await create_schema(where, clock)
     pool = Pool(where, limits)
     writer = Writer(Line(where, owner=owner, limits=limits), limits)
+    shared_limits = PostgresSharedLimits(where, pool, owner)
     writer.start()
     try:
         yield Storage(
@@ -57,8 +59,10 @@ async def _open(where: Address, clock: Clock, owner: str, limits: Limits) -> Asy
             retention=PostgresRetention(pool, owner, clock),
             tool_credentials=PostgresToolCredentials(pool),
             network_log=PostgresNetworkLog(pool),
+            shared_limits=shared_limits,
         )
     finally:
+        await shared_limits.close()
         await writer.close()
         await pool.close()
 

@@ -1,4 +1,4 @@
-"""What metrics say about circuit breakers and key pools; shown where there are some.
+"""What metrics say about shared limits, circuit breakers and key pools; shown where there are some.
 
 Belongs here: one row per metric. Never: requests (`traffic_table`).
 """
@@ -8,6 +8,18 @@ from aibridge_adapters.telemetry.metrics.catalogue import counter, gauge, histog
 _CIRCUIT = ("provider", "endpoint", "model")
 
 GUARDS = (
+    gauge(
+        "limits_shared_up", "Shared limits: 1 while the database counts for all replicas, 0 while the fallback holds."
+    ),
+    gauge("limits_shared_replicas", "Shared limits: gateway processes that live, as the database last said."),
+    counter(
+        "limits_shared_requests_total",
+        "Shared limits: requests decided about by the database, without asking since their rate was known to be used "
+        "up (known), or by the fallback.",
+        "by",
+    ),
+    counter("limits_shared_questions_total", "Shared limits: exchanges with the database; one is for many requests."),
+    counter("limits_shared_question_seconds_total", "Shared limits: how long these exchanges took together."),
     gauge("circuit_breaker_state", "0: closed, 0.5: half open, 1: open. Shown once it has changed.", *_CIRCUIT),
     counter("circuit_breaker_trips_total", "How often a breaker opened.", *_CIRCUIT),
     counter("circuit_breaker_rejects_total", "Requests that a breaker refused.", *_CIRCUIT),
