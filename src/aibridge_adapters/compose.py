@@ -16,7 +16,7 @@ from aibridge_adapters.background import in_background
 from aibridge_adapters.clock import SystemClock, new_id
 from aibridge_adapters.compose_admission import way_in
 from aibridge_adapters.compose_app import app_of
-from aibridge_adapters.compose_dumps import dumped
+from aibridge_adapters.compose_dumps import dumps
 from aibridge_adapters.compose_mcp import grace, tool_servers
 from aibridge_adapters.compose_recording import (
     purging,
@@ -117,12 +117,13 @@ async def gateway(
             storage = await stack.enter_async_context(_storage(settings, clock))
         recording = recording_of(settings, storage, recorder, clock, folder)
         stack.push_async_callback(recording.close)
+        dumping = stack.enter_context(dumps(settings, clock))
+        providers.followers.append(dumping.follow)
         sockets: UpstreamSockets | None = None
         if upstream is None:
             http = HttpxUpstream(settings.timeouts, ca_bundle=settings.ca_bundle)
             upstream = await stack.enter_async_context(http)
-            sockets = http.websockets(max_message=settings.max_body)
-        upstream = stack.enter_context(dumped(upstream, settings, clock))
+            sockets = dumping.around_sockets(http.websockets(max_message=settings.max_body))
         counters = Counters()
         if tools is None:
             listeners: Sequence[Listener] = (counters, *metrics.mcp_listeners, *traced.listeners)
@@ -142,8 +143,9 @@ async def gateway(
             recording=recording,
             storage=storage,
             users=users,
-            upstream=upstream,
+            upstream=dumping.around(upstream),
             sockets=sockets,
+            on_socket=dumping.around_socket,
             tools=tools,
             clock=clock,
             breakers=breakers,

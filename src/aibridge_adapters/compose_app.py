@@ -43,13 +43,14 @@ def app_of(
     users: Users,
     upstream: Upstream,
     sockets: UpstreamSockets | None,
+    on_socket: Callable[[Upstream], Upstream],
     tools: ToolServers,
     clock: Clock,
     breakers: Breakers,
     observer: Observer,
     recorder: Callable[[Recorder], Recorder],
 ) -> GatewayApp:
-    """The application for these parts."""
+    """The application for these parts. `on_socket` is put around the upstream on each WebSocket."""
     codings = Codings()
     bridge_on = partial(
         Bridge,
@@ -69,6 +70,10 @@ def app_of(
         actor_headers=actor_headers_of(settings),
         hidden=HiddenTurns(now=clock.monotonic, max_bytes=settings.tools.history_size, ttl=settings.tools.history_ttl),
     )
+
+    def on_tunnel(socket: Upstream) -> Bridge:
+        return bridge_on(upstream=on_socket(socket))
+
     rest = rest_app(
         store=storage.store,
         directory=users,
@@ -100,7 +105,7 @@ def app_of(
         max_body=settings.max_body,
         body_timeout=settings.body_timeout,
         keep_alive_interval=settings.keep_alive_interval,
-        tunnelling=_tunnelling(settings, sockets, codings, clock, tools, lambda socket: bridge_on(upstream=socket)),
+        tunnelling=_tunnelling(settings, sockets, codings, clock, tools, on_tunnel),
     )
 
 

@@ -50,6 +50,8 @@ class Providers:
         self.router = Router([self._made(each) for each in settings.providers])
         self.tried_at = self.succeeded_at = clock.now()
         """The last reload, and the last one that succeeded; the start counts as one."""
+        self.followers: list[Callable[[Settings], None]] = []
+        """Told the settings in force after each reload that succeeded; they don't fail."""
 
     @property
     def all(self) -> Sequence[Provider]:
@@ -83,7 +85,7 @@ class Providers:
         """No request can come between: nothing here waits. Raises NotReloaded."""
         old = {each.name: each for each in self._settings.providers}
         new = {each.name: each for each in settings.providers}
-        kept = {each.name: each for each in self.all if new.get(each.name) == old[each.name]}
+        kept = {each.name: each for each in self.all if _alike(new.get(each.name), old[each.name])}
         try:
             self.router.replace([kept.get(name) or self._made(each) for name, each in new.items()])
         except AwsUnusable as error:
@@ -93,12 +95,14 @@ class Providers:
         done = Reloaded(
             providers=list(new),
             added=[name for name in new if name not in old],
-            changed=[name for name in new if name in old and name not in kept],
+            changed=[name for name in new if name in old and new[name] != old[name]],
             removed=[name for name in old if name not in new],
             needs_restart=_other_changes(self._settings, settings),
         )
-        self._settings = evolve(self._settings, providers=settings.providers)
+        self._settings = evolve(self._settings, providers=settings.providers, dumps=settings.dumps)
         self.succeeded_at = self._clock.now()
+        for follow in self.followers:
+            follow(self._settings)
         _tell_log(done)
         return done
 
@@ -106,9 +110,14 @@ class Providers:
         return provider_of(settings, clock=self._clock, ca_bundle=self._settings.ca_bundle, tell=self._tell)
 
 
+def _alike(one: ProviderSettings | None, other: ProviderSettings) -> bool:
+    """Whether they make the same provider. Looking at its exchanges is no reason to forget how its keys fare."""
+    return one is not None and evolve(one, dump_dir=None) == evolve(other, dump_dir=None)
+
+
 def _other_changes(old: Settings, new: Settings) -> list[str]:
     """Names of settings that differ and are read at the start only."""
-    names = [each.name for each in fields(Settings) if each.name != "providers"]
+    names = [each.name for each in fields(Settings) if each.name not in ("providers", "dumps")]
     return [name for name in names if getattr(old, name) != getattr(new, name)]
 
 

@@ -121,7 +121,7 @@ FIELDS = {
         ProviderField(
             name="dump_dir",
             kind=kinds.FOLDER,
-            meaning="Where its exchanges are dumped, in place of `dump_dir`'s folder. Takes effect at the start.",
+            meaning="Where its exchanges are dumped, in place of `dump_dir`'s folder.",
         ),
         ProviderField(
             name="enabled",

@@ -274,7 +274,7 @@ SETTINGS = (
         aliases=("API_DUMP_DIR",),
         kind=kinds.FOLDER,
         meaning="For debugging: where every exchange with a provider is written down, prompts and answers included. "
-        "Takes effect at the start.",
+        "Read again when providers are reloaded.",
     ),
     Setting(
         key="dumps.size",

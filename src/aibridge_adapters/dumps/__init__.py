@@ -4,7 +4,8 @@ Belongs here: what others may import. Never: the audit trail; a dump is gone whe
 """
 
 from aibridge_adapters.dumps.folder import Dump, Folder
-from aibridge_adapters.dumps.upstream import DumpedUpstream
+from aibridge_adapters.dumps.pages import AS_MESSAGES, Dumping
+from aibridge_adapters.dumps.upstream import DumpedSockets, DumpedUpstream
 from aibridge_adapters.dumps.writer import Limits, Writer
 
-__all__ = ["Dump", "DumpedUpstream", "Folder", "Limits", "Writer"]
+__all__ = ["AS_MESSAGES", "Dump", "DumpedSockets", "DumpedUpstream", "Dumping", "Folder", "Limits", "Writer"]

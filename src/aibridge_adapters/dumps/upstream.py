@@ -1,106 +1,63 @@
-"""An Upstream around another one that writes down every call: its request, and its answer or its failure.
+"""An Upstream, and a way to WebSockets, around others: every call is written down.
 
-Belongs here: what happens when. Never: what stands in a file (`text`) or where (`folder`).
+Belongs here: what happens when. Never: what stands in a file (`text`) or which ones there are (`pages`).
 """
 
-import itertools
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import AsyncIterator
 from types import TracebackType
 
-from aibridge_adapters.dumps.folder import ANSWER, FAILURE, REQUEST, Folder, part
-from aibridge_adapters.dumps.masking import secrets_of
-from aibridge_adapters.dumps.text import AnswerBody, answer_text, request_text, target_of
-from aibridge_adapters.dumps.writer import Sheet, Writer
-from aibridge_core.errors import BridgeError
+from attrs import frozen
+
+from aibridge_adapters.dumps.pages import AS_SENT, Dumping, Look, Pages
 from aibridge_core.ports import Upstream, UpstreamAnswer, UpstreamExchange
+from aibridge_core.sockets import SocketRefused, UpstreamSocket, UpstreamSockets
 from aibridge_core.wire import AnswerHead, UpstreamRequest
 
 
+@frozen
 class DumpedUpstream:
-    """Dumps calls to the providers that have a folder; others pass through."""
+    """Dumps calls to the providers that are dumped; others pass through."""
 
-    def __init__(
-        self,
-        inner: Upstream,
-        writer: Writer,
-        folders: Mapping[str, Path],
-        now: Callable[[], float],
-        keys: Sequence[str] = (),
-    ) -> None:
-        """`folders` by name of provider; `now` tells seconds since the epoch. `keys` are masked wherever they stand."""
-        self._keys = [key.encode("latin-1", "replace") for key in keys]
-        self._inner = inner
-        self._writer = writer
-        self._folders = {name: Folder(path) for name, path in folders.items()}
-        self._now = now
-        self._calls = itertools.count(1)
+    _inner: Upstream
+    _dumping: Dumping
+    _look: Look = AS_SENT
 
     def open(self, request: UpstreamRequest) -> UpstreamExchange:
         """An exchange, not begun yet."""
         exchange = self._inner.open(request)
-        folder = self._folders.get(request.subject.provider)
-        if folder is None:
-            return exchange
-        name = _name(request, int(self._now() * 1000), next(self._calls))
-        return _DumpedExchange(exchange, _Pages(self._writer, folder, name, request, self._keys))
+        pages = self._dumping.pages(request, self._look)
+        return exchange if pages is None else _DumpedExchange(exchange, pages)
 
 
-def _name(request: UpstreamRequest, milliseconds: int, call: int) -> Path:
-    subject = request.subject
-    if subject.interception_id:
-        place, what = part(subject.model), part(subject.interception_id)
-    else:
-        place, what = "passthrough", part(target_of(request.url).partition("?")[0])
-    return Path(part(subject.provider), place, f"{milliseconds}-{what}-{call:04x}")
+@frozen
+class DumpedSockets:
+    """Dumps upgrades. What then passes on the WebSocket are calls of their own, by an upstream on it."""
 
+    _inner: UpstreamSockets
+    _dumping: Dumping
 
-class _Pages:
-    """The files of one call."""
-
-    def __init__(
-        self, writer: Writer, folder: Folder, name: Path, request: UpstreamRequest, keys: Sequence[bytes]
-    ) -> None:
-        self._writer = writer
-        self._folder = folder
-        self._name = name
-        secrets = self._secrets = secrets_of(request.headers, target_of(request.url), keys)
-        self._answer = self._sheet(ANSWER)
-        self._body: AnswerBody | None = None
-        asked = self._sheet(REQUEST)
-        writer.write(asked, lambda: request_text(request, secrets), len(request.body))
-        writer.write(asked, None, 0)
-
-    def failed(self, error: BaseException) -> None:
-        """No answer came."""
-        text = f"{type(error).__name__}: {error}" if isinstance(error, BridgeError) else type(error).__name__
-        sheet = self._sheet(FAILURE)
-        self._writer.write(sheet, f"{text}\n".encode, len(text))
-        self._writer.write(sheet, None, 0)
-
-    def answered(self, head: AnswerHead) -> None:
-        """The head came."""
-        self._body = AnswerBody(head.headers, self._secrets)
-        self._writer.write(self._answer, lambda: answer_text(head, self._secrets), 0)
-
-    def piece(self, data: bytes) -> None:
-        """A piece of the body came."""
-        if (body := self._body) is not None:
-            self._writer.write(self._answer, lambda: body.feed(data), len(data))
-
-    def end(self) -> None:
-        """Nothing more comes."""
-        if (body := self._body) is not None:
-            self._body = None
-            self._writer.write(self._answer, body.end, 0)
-            self._writer.write(self._answer, None, 0)
-
-    def _sheet(self, suffix: str) -> Sheet:
-        return Sheet(self._folder, self._name.with_name(self._name.name + suffix))
+    async def open(self, request: UpstreamRequest) -> UpstreamSocket:
+        """As the inner one."""
+        pages = self._dumping.pages(request)
+        if pages is None:
+            return await self._inner.open(request)
+        try:
+            socket = await self._inner.open(request)
+        except SocketRefused as error:
+            pages.answered(error.head)
+            raise
+        except BaseException as error:
+            pages.failed(error)
+            raise
+        else:
+            pages.answered(AnswerHead(status=101, headers=socket.headers))
+            return socket
+        finally:
+            pages.end()
 
 
 class _DumpedExchange:
-    def __init__(self, inner: UpstreamExchange, pages: _Pages) -> None:
+    def __init__(self, inner: UpstreamExchange, pages: Pages) -> None:
         self._inner = inner
         self._pages = pages
 
@@ -121,7 +78,7 @@ class _DumpedExchange:
 
 
 class _DumpedAnswer(AsyncIterator[bytes]):
-    def __init__(self, inner: UpstreamAnswer, pages: _Pages) -> None:
+    def __init__(self, inner: UpstreamAnswer, pages: Pages) -> None:
         self.head = inner.head
         self._inner = inner
         self._pages = pages

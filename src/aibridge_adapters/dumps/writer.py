@@ -66,7 +66,7 @@ class Writer:
         """`now` tells seconds since the epoch."""
         self.dropped = 0
         """Pieces that were not written."""
-        self._limits = limits
+        self.limits = limits
         self._now = now
         self._waiting = 0
         self._lock = threading.Lock()
@@ -104,7 +104,7 @@ class Writer:
             if work is None:
                 return
             self._do(*work)
-            if self._now() - latest >= SWEEP or self._grown > self._limits.size // 16:
+            if self._now() - latest >= SWEEP or self._grown > self.limits.size // 16:
                 latest, self._grown = self._now(), 0
                 self._sweep()
 
@@ -147,7 +147,7 @@ class Writer:
     def _sweep(self) -> None:
         for folder in self._folders:
             with suppress(OSError):
-                folder.prune(now=self._now(), age=self._limits.age, size=self._limits.size)
+                folder.prune(now=self._now(), age=self.limits.age, size=self.limits.size)
 
 
 _NOTHING = Sheet(Folder(Path()), Path())

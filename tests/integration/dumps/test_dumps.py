@@ -6,19 +6,24 @@ import logging
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
 from attrs import evolve
 
-from aibridge_adapters.compose_dumps import dumped
+from aibridge_adapters.compose_dumps import dumps
 from aibridge_adapters.config import DumpSettings, ProviderSettings, Settings
+from aibridge_adapters.config_sources import ConfigError
 from aibridge_adapters.dumps import Folder, Limits, Writer
 from aibridge_adapters.dumps import writer as writing
 from aibridge_adapters.dumps.text import AnswerBody
 from aibridge_adapters.dumps.writer import Sheet
+from aibridge_adapters.http.rest import NotReloaded
+from aibridge_core.ports import UpstreamExchange
 from aibridge_core.testing.clock import FakeClock
-from aibridge_core.testing.fakes import ScriptedUpstream
+from aibridge_core.testing.fakes import ScriptedAnswer, ScriptedUpstream
+from aibridge_core.wire import Subject, UpstreamRequest
 from support.raw_upstream import Answering, Received, raw_upstream
 from support.running import UPSTREAM_KEY, Running, running_gateway
 
@@ -172,14 +177,75 @@ async def test_a_folder_that_cannot_be_written_costs_dumps_only(
     assert said.__dict__["reason"] in ("Not a directory", "File exists")
 
 
+class Same:
+    """An upstream with one exchange."""
+
+    exchange = ScriptedUpstream(ScriptedAnswer()).open(UpstreamRequest(method="GET", url="http://x.test/", headers=()))
+
+    def open(self, request: UpstreamRequest) -> UpstreamExchange:
+        return self.exchange
+
+
 async def test_without_a_folder_nothing_stands_between() -> None:
-    """The upstream is the one that was given: no cost at all."""
-    inner = ScriptedUpstream()
-    with dumped(inner, Settings(), FakeClock()) as upstream:
-        assert upstream is inner
+    """The exchange is the inner one itself, and no thread was started."""
+    threads = threading.active_count()
+    inner = Same()
+    asked = UpstreamRequest(method="GET", url="http://x.test/", headers=(), subject=Subject(provider="other"))
     other = ProviderSettings(type="anthropic", name="other", base_url="http://x.test", dump_dir=None)
-    with dumped(inner, evolve(Settings(), providers=(other,)), FakeClock()) as upstream:
-        assert upstream is inner
+    for settings in (Settings(), evolve(Settings(), providers=(other,))):
+        with dumps(settings, FakeClock()) as dumping:
+            assert dumping.around(inner).open(asked) is inner.exchange
+            assert threading.active_count() == threads
+
+
+async def test_a_reload_turns_dumps_on_and_off(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Also to another folder; the provider stays the same, with what is known of its keys."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    folders: list[Path | None] = []
+
+    async with raw_upstream(ok) as upstream:
+        provider = ProviderSettings(type="anthropic", name="anthropic", base_url=upstream.url, keys=(UPSTREAM_KEY,))
+
+        def reread() -> Settings:
+            return evolve(Settings(), providers=(provider,), dumps=DumpSettings(dir=folders[-1]))
+
+        more: dict[str, Any] = {"providers": (provider,), "reread": reread}
+        with caplog.at_level(logging.INFO, "aibridge.dumps"):
+            async with running_gateway(tmp_path, upstream.url, **more) as up:
+                known = up.gateway.providers.all[0]
+                for folder in (None, one, two, None):
+                    folders.append(folder)
+                    done = await up.gateway.providers.reload()
+                    assert "dumps" not in done.needs_restart
+                    assert up.gateway.providers.all[0] is known
+                    assert await ask(up) == 200
+    assert [len(texts(folder)) for folder in (one, two)] == [2, 2]
+    said = [record.message for record in caplog.records if record.name == "aibridge.dumps"]
+    assert said == ["exchanges are dumped, with prompts and answers"] * 2 + ["exchanges are not dumped any more"]
+
+
+async def test_a_provider_of_its_own_is_dumped_after_a_reload(tmp_path: Path) -> None:
+    """`dump_dir` of one provider counts as a change of it, and costs it nothing; a bad file changes nothing."""
+    async with raw_upstream(ok) as upstream:
+        provider = ProviderSettings(type="anthropic", name="anthropic", base_url=upstream.url, keys=(UPSTREAM_KEY,))
+        now: list[Settings | ConfigError] = []
+
+        def reread() -> Settings:
+            if isinstance(found := now[-1], ConfigError):
+                raise found
+            return found
+
+        more: dict[str, Any] = {"providers": (provider,), "reread": reread}
+        async with running_gateway(tmp_path, upstream.url, **more) as up:
+            before = up.gateway.providers.all[0]
+            now.append(evolve(Settings(), providers=(evolve(provider, dump_dir=tmp_path / "d"),)))
+            assert (await up.gateway.providers.reload()).changed == ["anthropic"]
+            assert up.gateway.providers.all[0] is before
+            now.append(ConfigError(["no"]))
+            with pytest.raises(NotReloaded):
+                await up.gateway.providers.reload()
+            assert await ask(up) == 200
+    assert len(texts(tmp_path / "d")) == 2
 
 
 async def test_a_slow_disk_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
