@@ -149,7 +149,7 @@ class Intake:
             keys=keys,
             deadline=client_deadline(request.headers, self._clock.monotonic()),
             circuit=Judged(
-                circuit=Circuit(match.provider.name, match.path, start.model), failing=match.provider.kind.failing
+                circuit=Circuit(match.provider.name, match.endpoint, start.model), failing=match.provider.kind.failing
             ),
         )
 

@@ -24,6 +24,11 @@ class Match:
     """After the provider's name."""
 
     @property
+    def endpoint(self) -> str:
+        """The same as a row of the route table: what a client puts in place of a `*` doesn't show."""
+        return self.provider.kind.prefix + self.route.path
+
+    @property
     def dialect(self) -> Dialect:
         """The API that is spoken here."""
         return DIALECTS[self.route.dialect or self.provider.kind.dialect]

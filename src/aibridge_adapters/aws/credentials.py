@@ -1,7 +1,8 @@
 """The gateway's credentials on AWS: static ones, those of the default chain, or those of a role taken with them.
 
 Belongs here: finding them, and fresh ones before they expire. Never: a signature. botocore blocks while it asks the
-network (instance metadata, STS, SSO), so it does that in a thread; what is still fresh costs no thread.
+network (instance metadata, STS, SSO), so it does that in a thread. Requests wait for it at the start only, and when
+nothing is left that AWS would take; before that, fresh credentials are fetched beside them.
 
 Source: docs.aws.amazon.com/sdkref, "Standardized credential providers"; AWS STS, "AssumeRole".
 """
@@ -9,6 +10,7 @@ Source: docs.aws.amazon.com/sdkref, "Standardized credential providers"; AWS STS
 import logging
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import Any, Final
 
 import anyio
@@ -28,6 +30,12 @@ from aibridge_core.errors import NoUpstreamCredential, UpstreamTimeout
 
 PATIENCE: Final = 30.0
 """Longest wait for credentials, in seconds."""
+RENEWED_BEFORE: Final = 15 * 60
+"""Seconds before credentials expire, from which on others are fetched; botocore's own advice."""
+USED_UNTIL: Final = 60
+"""Seconds before credentials expire, until which they are used: a signature has to arrive in time."""
+RENEWAL_PAUSE: Final = 15.0
+"""Seconds between two tries to fetch others."""
 SESSION_NAME: Final = "aibridge"
 """How the gateway calls itself in a role; CloudTrail shows it."""
 
@@ -43,17 +51,38 @@ class AwsCredentials:
         self._settings = settings
         self._ca_bundle = ca_bundle
         self._found: Credentials | None = None
+        self._last: ReadOnlyCredentials | None = None
         self._finding = anyio.Lock()
+        self._renewing: Thread | None = None
+        self._next_renewal = 0.0
 
     async def current(self) -> ReadOnlyCredentials:
         """Raises NoUpstreamCredential, UpstreamTimeout."""
-        if self._found is None or _is_stale(self._found):
+        if self._last is None or _is_stale(self._found, USED_UNTIL):
             async with self._finding:
                 frozen = await self._refreshed()
         else:
-            frozen = self._found.get_frozen_credentials()
+            frozen = self._last
+            if _is_stale(self._found, RENEWED_BEFORE):
+                self._renew_aside()
         self.key_id = frozen.access_key
         return frozen
+
+    def _renew_aside(self) -> None:
+        """One thread at a time, not one for each request."""
+        now = anyio.current_time()
+        if now < self._next_renewal or (self._renewing and self._renewing.is_alive()):
+            return
+        self._next_renewal = now + RENEWAL_PAUSE
+        self._renewing = Thread(target=self._renew, name="aibridge-aws-credentials", daemon=True)
+        self._renewing.start()
+
+    def _renew(self) -> None:
+        """Blocks, in a thread of its own."""
+        try:
+            self._find()
+        except Exception as error:  # whatever a credential provider throws: those in use are still good
+            _log.warning("AWS credentials are not renewed yet", extra={"reason": str(error)})
 
     async def _refreshed(self) -> ReadOnlyCredentials:
         try:
@@ -71,7 +100,7 @@ class AwsCredentials:
         if found is None:
             raise NoUpstreamCredential("no AWS credentials found: set BEDROCK_ACCESS_KEY, or give the gateway a role")
         frozen: ReadOnlyCredentials = found.get_frozen_credentials()
-        self._found = found
+        self._found, self._last = found, frozen
         return frozen
 
     def _source(self) -> Credentials | None:
@@ -96,9 +125,9 @@ class AwsCredentials:
         return DeferredRefreshableCredentials(refresh_using=fetcher.fetch_credentials, method="assume-role")
 
 
-def _is_stale(found: Credentials) -> bool:
-    """Static ones never are."""
-    return isinstance(found, RefreshableCredentials) and bool(found.refresh_needed())
+def _is_stale(found: Credentials | None, seconds: int) -> bool:
+    """Whether they expire within so many seconds. Static ones never do."""
+    return isinstance(found, RefreshableCredentials) and bool(found.refresh_needed(refresh_in=seconds))
 
 
 def _reason(error: BotoCoreError | ClientError) -> str:

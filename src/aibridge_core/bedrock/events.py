@@ -4,6 +4,7 @@ Source: the Amazon Bedrock Runtime API, "InvokeModelWithResponseStream", respons
 messages, exceptions, and their names. Never: framing (`eventstream`), or what an event means (a dialect).
 """
 
+import re
 from typing import Final
 
 import msgspec
@@ -14,6 +15,12 @@ from aibridge_core.sse import SseEvent
 
 ENDING: Final = (b"message_stop", b"error")
 """Events after which an answer is over."""
+
+
+_NAME: Final = re.compile(rb"[\w.-]+")
+"""What may stand in a line of its own."""
+_LINE_END: Final = re.compile(rb"\r\n?|\n")
+"""Each of these ends a line of an event (WHATWG, "Server-sent events")."""
 
 
 class _Chunk(msgspec.Struct):
@@ -63,7 +70,7 @@ def _event_of_chunk(message: Message) -> SseEvent | None:
         name = _NAMED.decode(data).type.encode()
     except msgspec.DecodeError:
         return None
-    return _written(name, data)
+    return _written(name if _NAME.fullmatch(name) else b"", data)
 
 
 def _error(name: str, text: str) -> SseEvent:
@@ -78,5 +85,6 @@ def _text(payload: bytes) -> str:
 
 
 def _written(name: bytes, data: bytes) -> SseEvent:
-    lines = data.replace(b"\n", b"\ndata: ")
-    return SseEvent(name, data, b"event: " + name + b"\ndata: " + lines + b"\n\n")
+    lines = _LINE_END.sub(b"\ndata: ", data)
+    head = b"event: " + name + b"\n" if name else b""
+    return SseEvent(name, data, head + b"data: " + lines + b"\n\n")

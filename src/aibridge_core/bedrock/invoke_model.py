@@ -77,9 +77,11 @@ class SseAnswer:
                 broken = error
             if data := b"".join(events):
                 yield data
+            if self._complete and (broken or not decoder.at_boundary):
+                break  # the answer is whole: what comes behind it can't make it fail
             if broken:
                 raise UpstreamBroken(f"the provider's event stream is corrupt: {broken}") from broken
-        if not (self._complete and decoder.at_boundary):
+        if not self._complete:
             raise UpstreamBroken("the provider's event stream ended before the answer was complete")
 
     def _event(self, message: Message) -> bytes:

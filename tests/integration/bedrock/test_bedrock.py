@@ -151,58 +151,6 @@ async def test_mantle_gets_the_clients_bytes(tmp_path: Path) -> None:
     assert (record["status"], record["model"]) == ("completed", "m-1")
 
 
-STS_ANSWER = b"""<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials>
-<AccessKeyId>ASIAROLE0123456789AB</AccessKeyId><SecretAccessKey>secret-of-the-role</SecretAccessKey>
-<SessionToken>token-of-the-role</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>
-</AssumeRoleResult></AssumeRoleResponse>"""
-
-
-async def test_a_role_is_taken_with_its_external_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """STS is asked once, with the configured key; requests are signed with what it gave."""
-    from urllib.parse import parse_qs
-
-    told: list[Received] = []
-
-    async def sts(request: Received, answer: Answering) -> None:
-        told.append(request)
-        await answer.whole(STS_ANSWER, 200, ("content-type", "text/xml"))
-
-    provider = Bedrock()
-    role = "arn:aws:iam::123456789012:role/aibridge"
-    async with raw_upstream(sts) as issuer:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", issuer.url)
-        async with bedrock(tmp_path, provider, role_arn=role, external_id="ours-7") as up:
-            assert [(await ask(up))[0] for _ in range(2)] == [200, 200]
-    (question,) = told
-    form = {name: value for name, (value,) in parse_qs(question.body.decode()).items()}
-    assert (form["Action"], form["RoleArn"], form["ExternalId"]) == ("AssumeRole", role, "ours-7")
-    assert signed_by(question, SECRET)["service"] == "sts"
-    for request in provider.asked:
-        assert signed_by(request, "secret-of-the-role")["key_id"] == "ASIAROLE0123456789AB"
-        assert request.header("x-amz-security-token") == "token-of-the-role"
-
-
-async def test_a_refused_role_is_an_error_that_names_no_account(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The client learns AWS's code; the interception has failed; Bedrock isn't asked."""
-
-    async def sts(request: Received, answer: Answering) -> None:
-        error = b"<Error><Code>AccessDenied</Code><Message>arn:aws:iam::1234</Message></Error>"
-        text = b"<ErrorResponse>" + error + b"</ErrorResponse>"
-        await answer.whole(text, 403, ("content-type", "text/xml"))
-
-    provider = Bedrock()
-    async with raw_upstream(sts) as issuer:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", issuer.url)
-        async with bedrock(tmp_path, provider, role_arn="arn:aws:iam::123456789012:role/x") as up:
-            status, _, body = await ask(up)
-            (record,) = await up.ended()
-    assert (status, provider.asked, record["status"]) == (502, [], "failed")
-    assert "AccessDenied" in body.decode()
-    assert "1234" not in body.decode()
-
-
 async def test_a_bedrock_api_key_travels_as_a_bearer_token(tmp_path: Path) -> None:
     """With KEY nothing is signed, and botocore isn't needed."""
     provider = Bedrock()

@@ -5,6 +5,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import anyio
 from attrs import define, field
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -101,3 +102,24 @@ def always(answer: bytes) -> Script:
             await peer.say(answer)
 
     return script
+
+
+def tunnelling(port: int) -> Script:
+    """A proxy that leads every tunnel to one port."""
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.say(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_pump, peer.reader, writer)
+            tasks.start_soon(_pump, reader, peer.writer)
+
+    return script
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
+    writer.close()

@@ -1,11 +1,9 @@
 """The way to a provider: certificates and proxies."""
 
-import asyncio
 import ssl
 from base64 import b64encode
 from pathlib import Path
 
-import anyio
 import pytest
 import trustme
 
@@ -13,7 +11,7 @@ from aibridge_adapters.config import Timeouts
 from aibridge_adapters.upstream.httpx_upstream import HttpxUpstream
 from aibridge_core.errors import UpstreamTimeout, UpstreamUnreachable
 from integration.upstream.conftest import asked
-from integration.upstream.peers import OK, Peer, Script, always, listening
+from integration.upstream.peers import OK, Peer, always, listening, tunnelling
 
 pytestmark = pytest.mark.anyio
 
@@ -81,27 +79,6 @@ def test_a_bundle_that_cannot_be_used(tmp_path: Path, content: str | None) -> No
         path.write_text(content)
     with pytest.raises(ValueError, match=r"CA bundle .*missing\.pem: "):
         HttpxUpstream(Timeouts(), ca_bundle=path, environ={})
-
-
-async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(65536):
-        writer.write(data)
-        await writer.drain()
-    writer.close()
-
-
-def tunnelling(port: int) -> Script:
-    """A proxy that leads every tunnel to one port."""
-
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        await peer.say(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(pump, peer.reader, writer)
-            tasks.start_soon(pump, reader, peer.writer)
-
-    return script
 
 
 async def test_https_goes_through_a_tunnel(bundle: Path) -> None:

@@ -119,7 +119,7 @@ def _name_route(match: Match, request: ClientRequest) -> None:
     """The server span gets its name when the route is known: by the table of routes, so there are few names."""
     span = server_span()
     if span is not None and span.is_recording():
-        route = f"/{match.provider.name}{match.provider.kind.prefix}{match.route.path}"
+        route = f"/{match.provider.name}{match.endpoint}"
         span.set_attribute(names.HTTP_ROUTE, route)
         span.update_name(f"{request.method if request.method in names.METHODS else 'HTTP'} {route}")
 
