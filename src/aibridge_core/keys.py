@@ -263,7 +263,8 @@ class OneCredential:
     @property
     def secrets(self) -> Sequence[str]:
         """What a provider may quote."""
-        return [self._only.secret]
+        signer = self._only.signer
+        return [self._only.secret, *(signer.secrets if signer else ())]
 
     def begin(self) -> None:
         """Nothing was tried."""

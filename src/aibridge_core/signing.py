@@ -3,17 +3,23 @@
 Belongs here: the port. Never: an algorithm; that is an adapter's work.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from aibridge_core.wire import Headers, UpstreamRequest
 
 
 class Signer(Protocol):
-    """Signs requests with a credential that never leaves it."""
+    """Signs requests with a credential whose key never leaves it."""
 
     @property
     def key_id(self) -> str:
         """The public name of the credential; empty while it isn't known."""
+        ...
+
+    @property
+    def secrets(self) -> Sequence[str]:
+        """What its headers hold that nobody else may see: a session's token, for example."""
         ...
 
     async def sign(self, request: UpstreamRequest) -> Headers:

@@ -8,6 +8,7 @@ Source: docs.aws.amazon.com/sdkref, "Standardized credential providers"; AWS STS
 """
 
 import logging
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from threading import Thread
@@ -55,6 +56,11 @@ class AwsCredentials:
         self._finding = anyio.Lock()
         self._renewing: Thread | None = None
         self._next_renewal = 0.0
+
+    @property
+    def tokens(self) -> Sequence[str]:
+        """The session's token of the credentials that were used last, if they have one."""
+        return [self._last.token] if self._last and self._last.token else []
 
     async def current(self) -> ReadOnlyCredentials:
         """Raises NoUpstreamCredential, UpstreamTimeout."""

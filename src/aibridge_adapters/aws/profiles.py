@@ -22,7 +22,7 @@ from aibridge_core.observing import UNWATCHED
 from aibridge_core.ports import Clock, Upstream
 
 PATIENCE: Final = 2.0
-"""Longest that a request waits for an answer, in seconds."""
+"""Longest that a request waits for an answer, in seconds, once there are credentials to ask with."""
 KEPT: Final = 256
 """Profiles that are remembered, and as many ARNs that stand for none."""
 FORGIVEN_AFTER: Final = 300.0
@@ -59,11 +59,13 @@ class AwsInferenceProfiles:
     _asking: anyio.Lock = field(factory=anyio.Lock, init=False)
 
     async def model_behind(self, arn: str, upstream: Upstream) -> str:
-        """The foundation model's name; empty if it can't be known now. Takes `PATIENCE` at most, and never raises."""
+        """The foundation model's name; empty if it can't be known now. Waits `PATIENCE` at most, and never raises."""
         if model := self._found.get(arn):
             self._found.move_to_end(arn)
             return model
         if not may_be_asked_for(arn, self.region) or self._is_futile(arn):
+            return ""
+        if not await self._can_sign(arn):
             return ""
         asking = False
         with anyio.move_on_after(PATIENCE):
@@ -73,6 +75,15 @@ class AwsInferenceProfiles:
         if asking:
             self._rest(f"no answer within {PATIENCE:g} s")
         return ""
+
+    async def _can_sign(self, arn: str) -> bool:
+        """Whether there are credentials; finding them may take longer, and the request itself needs them as well."""
+        try:
+            if self.credential.signer:
+                await self.credential.signer.sign(profile_request(self.control_url, arn))
+        except BridgeError:  # which the request is about to meet and tell
+            return False
+        return True
 
     def _is_futile(self, arn: str) -> bool:
         return self.clock.monotonic() < max(self._resting_until, self._unknown.get(arn, self._resting_until))

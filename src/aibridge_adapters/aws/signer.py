@@ -3,6 +3,8 @@
 Belongs here: Signature Version 4, by botocore. Never: where credentials come from (`credentials`).
 """
 
+from collections.abc import Sequence
+
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
@@ -24,6 +26,11 @@ class AwsSigner:
     def key_id(self) -> str:
         """The id of the access key; empty before the first use of credentials that have to be found."""
         return self._credentials.key_id
+
+    @property
+    def secrets(self) -> Sequence[str]:
+        """The session's token, if there is one; the secret of the access key isn't in what is sent."""
+        return self._credentials.tokens
 
     async def sign(self, request: UpstreamRequest) -> Headers:
         """Raises NoUpstreamCredential, UpstreamTimeout."""

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs
 import pytest
 import trustme
 
+from aibridge_adapters.aws import profiles
 from aibridge_adapters.config import BedrockSettings, ProviderSettings
 from integration.bedrock.test_credentials import ANSWER, ROLE
 from integration.bedrock.test_profiles import MODEL, PROFILE
@@ -33,6 +34,7 @@ class Aws(Bedrock):
 
 async def test_everything_goes_through_the_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By AWS's own host names, with the company's certificates, signed for those hosts."""
+    monkeypatch.setattr(profiles, "PATIENCE", 20.0)
     authority = trustme.CA()
     bundle = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(str(bundle))

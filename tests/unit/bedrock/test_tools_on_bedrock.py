@@ -52,6 +52,7 @@ class FakeSigner:
     """Implements `aibridge_core.signing.Signer`; remembers what it signed."""
 
     key_id = "AKIA0"
+    secrets = ()
 
     def __init__(self) -> None:
         self.signed: list[UpstreamRequest] = []
