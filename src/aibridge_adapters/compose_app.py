@@ -29,7 +29,7 @@ from aibridge_core.hidden_turns import HiddenTurns
 from aibridge_core.observing import Observer
 from aibridge_core.passthrough import Passthrough
 from aibridge_core.ports import Authenticator, Clock, Recorder, ToolServers, Upstream
-from aibridge_core.sockets import Tunnels, UpstreamSockets
+from aibridge_core.sockets import SocketUpstream, Tunnels, UpstreamSockets
 
 
 def app_of(
@@ -71,8 +71,8 @@ def app_of(
         hidden=HiddenTurns(now=clock.monotonic, max_bytes=settings.tools.history_size, ttl=settings.tools.history_ttl),
     )
 
-    def on_tunnel(socket: Upstream) -> Bridge:
-        return bridge_on(upstream=on_socket(socket))
+    def on_tunnel(socket: SocketUpstream) -> Bridge:
+        return bridge_on(upstream=on_socket(socket), status=lambda: socket.status)
 
     rest = rest_app(
         store=storage.store,
@@ -115,7 +115,7 @@ def _tunnelling(  # noqa: PLR0917
     codings: Codings,
     clock: Clock,
     tools: ToolServers,
-    bridge_on: Callable[[Upstream], Bridge],
+    bridge_on: Callable[[SocketUpstream], Bridge],
 ) -> Tunnelling | None:
     """A host application's own way to the providers may have no WebSockets."""
     if sockets is None:

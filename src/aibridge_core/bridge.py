@@ -44,7 +44,9 @@ class Bridge:
         actor_headers: ActorHeaders = NO_ACTOR_HEADERS,
         retries: Retries = NO_RETRIES,
         breakers: Breakers | None = None,
+        status: Callable[[], int | None] | None = None,
     ) -> None:
+        """`status` that the present answer would have over HTTP, where answers have none: for the circuit breaker."""
         self._upstream = upstream
         self._recorder = recorder
         self._codings = codings
@@ -64,6 +66,7 @@ class Bridge:
         self._hidden = hidden or HiddenTurns(now=clock.monotonic)
         self._retries = retries
         self._breakers = breakers or Breakers()
+        self._status = status
 
     async def handle(self, match: Match, request: ClientRequest, caller: Caller, reply: Reply) -> None:
         """Serve one request. Raises a BridgeError as long as the answer has not begun."""
@@ -126,9 +129,9 @@ class Bridge:
         try:
             passage = self._breakers.admit(circuit.circuit, self._clock.monotonic())
             await loop.run()
-            failed = circuit.failed(loop.status)
+            failed = circuit.failed(self._status_of(loop))
         except BridgeError as error:
-            failed = circuit.failed(loop.status, error)
+            failed = circuit.failed(self._status_of(loop), error)
             trail.fail(error)
             await self._break_off(loop, trail, interceptor, reply, error)
         except BaseException:
@@ -137,6 +140,9 @@ class Bridge:
             raise
         finally:
             passage.settle(failed, self._clock.monotonic())
+
+    def _status_of(self, loop: RelayLoop) -> int | None:
+        return self._status() if self._status else loop.status
 
     async def _break_off(
         self, loop: RelayLoop, trail: Trail, interceptor: Interceptor, reply: Reply, error: BridgeError

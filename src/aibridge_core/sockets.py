@@ -14,7 +14,7 @@ from aibridge_core.actor_headers import NO_ACTOR_HEADERS, ActorHeaders
 from aibridge_core.clients import Signals, classify
 from aibridge_core.cooldown import cooldown
 from aibridge_core.dialects.responses.frames import as_event, ends_response
-from aibridge_core.dialects.responses.refusals import refusal
+from aibridge_core.dialects.responses.refusals import Refusal, refusal
 from aibridge_core.errors import UpgradeRefused, UpstreamBroken, UpstreamFault
 from aibridge_core.headers import for_client
 from aibridge_core.intake import Caller, upstream_headers
@@ -103,9 +103,9 @@ class OpenTunnel:
         """For the client's answer."""
         return for_client(self.socket.headers)
 
-    def heard(self, message: bytes) -> None:
-        """The provider's last message of a response: if it refuses the key, that rests as it would over HTTP."""
-        if self.held and (said := refusal(message)):
+    def refused(self, said: Refusal) -> None:
+        """The provider has refused a request in a message: the key rests as it would over HTTP."""
+        if self.held:
             rest = cooldown(said.headers, self.clock.now())
             self.held.refused(said.status, rest, self.clock.monotonic())
 
@@ -194,8 +194,10 @@ class SocketUpstream:
     _socket: UpstreamSocket
     _patience: float | None
     """Longest silence within an answer, in seconds."""
-    _heard: Callable[[bytes], None] = lambda message: None
-    """Told of the last message of each answer."""
+    _refused: Callable[[Refusal], None] = lambda said: None
+    """Told what a last message refuses with."""
+    status: int | None = field(init=False, default=None)
+    """That the present answer has, or would have over HTTP, by its first message; None before."""
     passing: deque[str] = field(init=False, factory=deque)
     midway: bool = field(init=False, default=False)
     """Whether an answer was asked for whose last message hasn't come."""
@@ -207,7 +209,7 @@ class SocketUpstream:
     async def ask(self, message: str) -> None:
         """Raises UpstreamBroken: the connection was there, so another try would find it closed as well."""
         self.passing.clear()
-        self.midway = True
+        self.midway, self.status = True, None
         try:
             await self._socket.send(message)
         except SocketClosed as closed:
@@ -220,9 +222,13 @@ class SocketUpstream:
         except SocketClosed as closed:
             raise _broken(closed) from closed
         data = message.encode()
+        said = None
         if ends_response(data):
             self.midway = False
-            self._heard(data)
+            if said := refusal(data):
+                self._refused(said)
+        if self.status is None:
+            self.status = said.status if said else STREAM.status
         self.passing.append(message)
         return as_event(data)
 

@@ -21,10 +21,12 @@ from aibridge_adapters.http.strict import MAX_HEAD, StrictConnection
 from aibridge_core.boundaries import InvalidFirewallPlace, place_of_request
 from aibridge_core.boundary_lines import InvalidLine, read_line
 from aibridge_core.clients import Signals, classify
-from aibridge_core.cooldown import cooldown
+from aibridge_core.cooldown import LONGEST, cooldown
 from aibridge_core.dialects import jsontext, splice
 from aibridge_core.dialects.api import Relay
 from aibridge_core.dialects.registry import DIALECTS
+from aibridge_core.dialects.responses.frames import as_event, asks, ends_response
+from aibridge_core.dialects.responses.refusals import refusal
 from aibridge_core.dispatch import client_deadline
 from aibridge_core.errors import BridgeError
 from aibridge_core.eventstream import CorruptEventStream, EventStreamDecoder, Message, encode
@@ -120,6 +122,16 @@ def answers(data: bytes) -> None:
             steps = [step for piece in cut for step in interceptor.feed(piece)]
             steps += interceptor.end_turn()
             assert b"".join(step.data for step in steps if isinstance(step, Relay)) == rest, name
+
+
+def socket_messages(data: bytes) -> None:
+    """A message of either side says what it is, or nothing; a refusal has a status, and a time that can be waited."""
+    asks(data)
+    assert b"\n" not in as_event(data)[:-2] and b"\r" not in as_event(data)
+    if said := refusal(data):
+        assert type(said.status) is int
+        assert ends_response(data)
+        assert 0 <= cooldown(said.headers, NOW) <= LONGEST
 
 
 def eventstream(data: bytes) -> None:
@@ -243,6 +255,13 @@ TARGETS: Mapping[str, Target] = {
     "splicing": Target(run=splicing, seeds=(_REQUEST, b' {"new":null}', b'{"new":{"inner":0},"a":"}\\""}')),
     "requests": Target(run=requests, seeds=(_REQUEST,)),
     "answers": Target(run=answers, seeds=_EVENTS),
+    "socket_messages": Target(
+        run=socket_messages,
+        seeds=(
+            b'{"type":"error","status":429,"headers":{"retry-after":"1e9"},"error":{"resets_in_seconds":-1}}',
+            b'{"type":"response.failed","response":{"error":{"code":"tokens","message":"try again in 1h2m3.5s4ms"}}}',
+        ),
+    ),
     "eventstream": Target(
         run=eventstream, seeds=(b"\x05" + encode(Message(headers={":event-type": "chunk"}, payload=b"{}")),)
     ),

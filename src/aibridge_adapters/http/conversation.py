@@ -94,7 +94,7 @@ class Conversation:
         self._current = current
         self._receive = receive
         self._send = send
-        self._upstream = SocketUpstream(tunnel.socket, tunnelling.patience, tunnel.heard)
+        self._upstream = SocketUpstream(tunnel.socket, tunnelling.patience, tunnel.refused)
         self._bridge = tunnelling.bridge_on(self._upstream)
         self._max_message = tunnelling.max_message
         self._gate = gate

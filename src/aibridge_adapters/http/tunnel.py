@@ -11,10 +11,10 @@ from attrs import frozen
 from aibridge_core.bridge import Bridge
 from aibridge_core.errors import UpgradeRefused
 from aibridge_core.intake import Caller
-from aibridge_core.ports import ToolServers, Upstream
+from aibridge_core.ports import ToolServers
 from aibridge_core.providers.routes import Mode
 from aibridge_core.routing import Match
-from aibridge_core.sockets import OpenTunnel, Tunnels
+from aibridge_core.sockets import OpenTunnel, SocketUpstream, Tunnels
 from aibridge_core.wire import ClientRequest
 
 MESSAGE_ROOM: Final = 1024 * 1024
@@ -26,7 +26,7 @@ class Tunnelling:
     """What tunnels need beside the application itself."""
 
     tunnels: Tunnels
-    bridge_on: Callable[[Upstream], Bridge]
+    bridge_on: Callable[[SocketUpstream], Bridge]
     """A bridge to this upstream, without tools of ours."""
     tools: ToolServers
     patience: float | None

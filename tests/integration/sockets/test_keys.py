@@ -10,6 +10,7 @@ import pytest
 from attrs import evolve
 
 from aibridge_adapters.config import ActorHeaderSettings, PrometheusSettings, ProviderSettings, Settings
+from aibridge_core.breaker import BreakerPolicy
 from integration.sockets.tunnels import PATH, answering, create, events, hear_response, tunnel, world
 from support.running import Running
 from support.sockets import Peer, Refused
@@ -154,6 +155,32 @@ async def test_a_reload_moves_tunnels_to_the_new_configuration(tmp_path: Path) -
             await client.say(create("two"))
             assert await hear_response(client) == events(1)
         assert key_of(provider.upgrades[1]) == "sk-new-key-1234567"
+
+
+@pytest.mark.parametrize("failing", ["503", "breaks off"])
+async def test_a_circuit_breaker_sees_what_messages_say(tmp_path: Path, failing: str) -> None:
+    """An error in place of a response counts by its status; then requests are refused in words, and recorded."""
+
+    async def script(peer: Peer) -> None:
+        while True:
+            await peer.hear()
+            if failing == "breaks off":
+                peer.reset()
+                return
+            await peer.say('{"type": "error", "status": 503, "error": {"code": "server_is_overloaded"}}')
+
+    breaker = BreakerPolicy(enabled=True, failure_threshold=2)
+    async with world(tmp_path, script, circuit_breaker=breaker) as (up, provider):
+        for _ in range(2):
+            async with tunnel(up) as client:
+                await client.say(create("one"))
+                assert json.loads(await client.hear())["type"] == "error"
+        async with tunnel(up) as client:
+            await client.say(create("one"))
+            refused = json.loads(await client.hear())
+            assert refused["status"] == 503 and int(refused["headers"]["retry-after"]) >= 1
+        assert [each["status"] for each in await up.ended(3)] == ["failed"] * 3
+        assert len(provider.peers) == 3
 
 
 CLAIMED = ((b"x-ai-bridge-actor-id", b"root"), (b"x-who", b"root"))

@@ -46,12 +46,12 @@ _TYPED = msgspec.json.Decoder(_Typed)
 
 def asks(message: bytes) -> Asks:
     """What a client wants."""
-    return _ASKS.get(_type(message), Asks.UNKNOWN)
+    return _ASKS.get(kind_of(message), Asks.UNKNOWN)
 
 
 def ends_response(message: bytes) -> bool:
     """Whether a provider's message is the last one of a response."""
-    return _type(message) in _LAST
+    return kind_of(message) in _LAST
 
 
 def as_event(message: bytes) -> bytes:
@@ -73,6 +73,7 @@ def error_message(error: BridgeError) -> bytes:
     )
 
 
-def _type(message: bytes) -> str:
+def kind_of(message: bytes) -> str:
+    """Its `type`; empty if there is none."""
     found = try_read(_TYPED, message)
     return text_or(found.type) if found else ""

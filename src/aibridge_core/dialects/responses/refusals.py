@@ -12,6 +12,7 @@ import msgspec
 from attrs import frozen
 
 from aibridge_core.dialects.jsontext import text_or, try_read
+from aibridge_core.dialects.responses.frames import kind_of
 from aibridge_core.wire import Headers
 
 _STATUS_OF_NAME: Final[Mapping[str, int]] = {
@@ -23,7 +24,10 @@ _STATUS_OF_NAME: Final[Mapping[str, int]] = {
     "requests": 429,  # likewise, requests per minute
     "invalid_api_key": 401,
     "authentication_error": 401,
+    "server_is_overloaded": 503,
+    "slow_down": 503,
 }
+_FAILING: Final = frozenset({"error", "response.failed"})
 _HINTS: Final = ("retry-after-ms", "retry-after")
 _SPOKEN: Final = re.compile(r"try again in ((?:\d+(?:\.\d+)?(?:ms|[hms]))+)", re.IGNORECASE)
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|[hms])", re.IGNORECASE)
@@ -35,7 +39,6 @@ _HEARD: Final = 4096
 class _Message(msgspec.Struct, gc=False):
     """An error stands at the top of a message, under `error`, or in the response that failed."""
 
-    type: Any = None
     status: Any = None
     status_code: Any = None
     code: Any = None
@@ -59,8 +62,8 @@ class Refusal:
 
 def refusal(message: bytes) -> Refusal | None:
     """What a provider's message refuses with; None if it is no error, or one without a status."""
-    said = try_read(_MESSAGE, message)
-    if said is None or said.type not in ("error", "response.failed"):
+    said = try_read(_MESSAGE, message) if kind_of(message) in _FAILING else None
+    if said is None:
         return None
     error = _error(said)
     status = next((each for each in (said.status, said.status_code) if type(each) is int), None)
