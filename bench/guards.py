@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 
 from aibridge_core.actors import Credential, CredentialKind
+from aibridge_core.admission import OwnLimits
 from aibridge_core.breaker import BreakerPolicy, Breakers, Circuit
 from aibridge_core.dispatch import Dispatch, Retries
 from aibridge_core.keys import KeyPool, Keys, KeyWalk, OneCredential
@@ -35,7 +36,8 @@ async def _pass(*, guarded: bool) -> float:
     """Microseconds of CPU for each of many requests, by 100 people in 1000 sessions."""
     clock = FakeClock()
     upstream = ScriptedUpstream(*[ScriptedAnswer()] * REQUESTS)
-    gate = Gate(Limits(together=GENEROUS, per_user=GENEROUS) if guarded else Limits())
+    limits = Limits(together=GENEROUS, per_user=GENEROUS) if guarded else Limits()
+    way_in = OwnLimits(Gate(limits), clock)
     breakers = Breakers(BreakerPolicy(enabled=guarded))
     pool = KeyPool("anthropic", [f"sk-{number}" for number in range(5)])
     begun = time.process_time()
@@ -47,7 +49,7 @@ async def _pass(*, guarded: bool) -> float:
         dispatch = Dispatch(
             upstream=upstream, keys=keys, retries=Retries(most=2 if guarded else 0), clock=clock, watch=UNWATCHED
         )
-        with gate.admit(f"user-{number % 100}", clock.elapsed):
+        with await way_in.admit(f"user-{number % 100}"):
             passage = breakers.admit(Circuit("anthropic", "/v1/messages", f"m-{number % 5}"), clock.elapsed)
             async with dispatch.call(REQUEST):
                 pass

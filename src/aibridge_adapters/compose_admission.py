@@ -3,7 +3,6 @@
 Belongs here: whether limits are shared, and what runs beside them then. Never: counting.
 """
 
-import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -14,13 +13,11 @@ from aibridge_adapters.background import in_background
 from aibridge_adapters.config import Settings
 from aibridge_adapters.guards import limits_of
 from aibridge_adapters.housekeeping import Chore
-from aibridge_adapters.storage import Storage
+from aibridge_adapters.storage import Storage, StorageConfigError
 from aibridge_core.admission import Admission, OwnLimits
 from aibridge_core.limits import Gate, Limits
 from aibridge_core.ports import Clock
 from aibridge_core.sharing import SharedLimits
-
-_log = logging.getLogger("aibridge.limits")
 
 
 @frozen(kw_only=True)
@@ -36,18 +33,14 @@ class WayIn:
 
 @asynccontextmanager
 async def way_in(settings: Settings, storage: Storage, clock: Clock) -> AsyncIterator[WayIn]:
-    """Raises ValueError if limits are to be shared on a storage that can't."""
+    """Where there is no limit, nothing is shared. Raises StorageConfigError if the storage can't."""
     limits = limits_of(settings)
-    if not settings.limits.shared:
+    if not settings.limits.shared or limits == Limits():
         yield WayIn(admission=OwnLimits(Gate(limits), clock))
         return
     counts: SharedLimits | None = getattr(storage, "shared_limits", None)  # a plugin's may not have the attribute
     if counts is None:
-        raise ValueError("limits_shared needs a PostgreSQL database: other storages can't count for several processes")
-    if limits == Limits():
-        _log.warning("limits are shared, but there is none: set max_rps, max_concurrent or those of users")
-        yield WayIn(admission=OwnLimits(Gate(limits), clock))
-        return
+        raise StorageConfigError("limits_shared needs PostgreSQL: this storage can't count for several gateways")
     admission = SharedAdmission(_terms(settings, limits), counts, clock)
     async with in_background(admission.run()):
         yield WayIn(admission=admission, shared=admission, chores=[_keeper(admission, counts, settings)])

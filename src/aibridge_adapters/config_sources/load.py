@@ -76,6 +76,7 @@ def load_settings(
     _check_actor_headers(values, report)
     _check_secrets_key(values, mcp, report)
     _check_log_places(values, report)
+    _check_shared_limits(values, report)
     report.raise_problems()
     return Loaded(
         settings=evolve(
@@ -183,6 +184,20 @@ def _check_log_places(values: Sequence[_Value], report: Report) -> None:
             f"{stderr.origin} = false needs {file.setting.key} ({file.setting.flag}, AIBRIDGE_{file.setting.variable}) "
             "beside it, or log lines go nowhere"
         )
+
+
+def _check_shared_limits(values: Sequence[_Value], report: Report) -> None:
+    """What one process counts can't be shared."""
+    shared, url = _values_of(values, "limits.shared", "database_url")
+    if not shared.value:
+        return
+    if url.value.startswith("sqlite:") and not report.problems:
+        report.refuse(
+            f"{shared.origin} = true needs a database that several gateways share; allowed for database_url "
+            f"({url.origin}): postgresql://..."
+        )
+    if not any(value.value for value in values if value.setting.key.startswith("limits.max_")):
+        report.warn(f"{shared.origin} = true shares limits, but there is none: max_rps and max_concurrent are 0")
 
 
 def _values_of(values: Sequence[_Value], *keys: str) -> Sequence[_Value]:

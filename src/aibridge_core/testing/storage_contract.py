@@ -17,6 +17,7 @@ as a killed process or a full disk, is yours to test; docs/how-to/add-a-storage-
 | can also remove what it kept: it has the attribute `retention` | `StorageContract, RetentionContract` |
 | can also keep users' credentials for MCP servers: it has `tool_credentials` | `..., ToolCredentialsContract` |
 | can also keep network calls of agents: it has `network_log` | `..., NetworkLogContract` |
+| can also count for several gateways: it has `shared_limits` | one of its own, of `shared_limits_contract` |
 | leaves users to another | `InterceptionStorageContract` |
 | keeps users only | `IdentityContract`, from `identity_contract`, with the rest of a `MemoryStorage` beside yours |
 | can't hold U+0000 in a text | any; it says in `nul_reads_as` what it keeps instead |

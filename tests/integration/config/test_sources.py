@@ -72,7 +72,7 @@ EXAMPLES = {
     "limits.max_concurrent": ("200", 200),
     "limits.max_rps_per_user": ("5", 5),
     "limits.max_concurrent_per_user": ("20", 20),
-    "limits.shared": ("true", True),
+    "limits.shared": ("off", False),
     "limits.shared_timeout": ("100ms", 0.1),
     "limits.shared_fallback": ("refuse", "refuse"),
     "actor_headers.send": ("true", True),

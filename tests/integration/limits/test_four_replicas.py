@@ -55,34 +55,36 @@ async def until_status(up: Running, status: int, token: str = "") -> httpx.Respo
 
 
 async def test_a_shared_rate(tmp_path: Path, postgres_url: str) -> None:
-    """Under load, no second has more than the limit, whichever one looks at; and all of it is given."""
-    limit, seconds = 15, 2.3
-    shared = LimitSettings(max_rps=limit, shared=True, shared_timeout=10.0)
+    """Under load, no second has more than the limit, whichever one looks at; who keeps asking gets all of it."""
+    limit, enough = 10, 21
     async with (
         raw_upstream(answering) as upstream,
-        replicas(tmp_path, upstream.url, postgres_url, limits=shared) as ups,
+        replicas(
+            tmp_path,
+            upstream.url,
+            postgres_url,
+            limits=LimitSettings(max_rps=limit, shared=True, shared_timeout=10.0),
+            recording=RecordingSettings(timeout=10.0),
+        ) as ups,
     ):
         statuses: list[int] = []
 
         async def load(up: Running) -> None:
-            until = time.monotonic() + seconds
             async with up.client() as client:
                 client.headers["x-api-key"] = up.token
-                while time.monotonic() < until:
+                while statuses.count(200) < enough:
                     statuses.append((await client.post(PATH, content=MESSAGES)).status_code)
+                    await anyio.sleep(0.01)
 
-        async with anyio.create_task_group() as tasks:
-            for up in (*ups, *ups):
-                tasks.start_soon(load, up)
-        asked = len(upstream.requests)
-    let_in = statuses.count(200)
-    assert set(statuses) == {200, 429}
-    assert let_in == asked
-    given = [at for at, granted in await rows(postgres_url, GIVEN) for _ in range(granted)]
-    assert len(given) == let_in
+        with anyio.fail_after(30):
+            async with anyio.create_task_group() as tasks:
+                for up in (*ups, *ups):
+                    tasks.start_soon(load, up)
+        assert set(statuses) == {200, 429}
+        given = [at for at, granted in await rows(postgres_url, GIVEN) for _ in range(granted)]
+        assert len(given) == statuses.count(200) == len(upstream.requests)
     for first, last in zip(given, given[limit:], strict=False):
         assert last - first >= 1.0
-    assert limit * 2 <= let_in <= limit * 3
 
 
 async def test_a_person_at_all_replicas(tmp_path: Path, postgres_url: str) -> None:
@@ -211,17 +213,16 @@ async def shown(up: Running, name: str) -> float:
 
 async def test_sqlite_can_not_count_for_others(tmp_path: Path) -> None:
     """A gateway that is told to share its limits there doesn't start, and says why."""
-    with pytest.raises(ValueError, match="limits_shared needs a PostgreSQL database"):
+    with pytest.raises(ValueError, match="limits_shared needs PostgreSQL"):
         async with running_gateway(tmp_path, "http://127.0.0.1:1", limits=LimitSettings(max_rps=1, shared=True)):
             pass
 
 
-async def test_nothing_to_share(tmp_path: Path, postgres_url: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Without any limit there is a warning, and no request asks the database."""
+async def test_nothing_to_share(tmp_path: Path, postgres_url: str) -> None:
+    """Without any limit no request asks the database."""
     async with (
         raw_upstream(answering) as upstream,
         running_gateway(tmp_path, upstream.url, database_url=postgres_url, limits=LimitSettings(shared=True)) as up,
     ):
         assert (await ask(up)).status_code == 200
-    assert any("there is none" in record.getMessage() for record in caplog.records)
     assert await rows(postgres_url, "SELECT FROM shared_admissions") == []

@@ -27,6 +27,7 @@ EVERYBODY = "*"
 
 _RULE = """
 BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+SET LOCAL statement_timeout = %s;
 SELECT replicas, verdicts, waits FROM admit_shared(%s, %s::text[], %s::text[], %s::integer[], %s::integer[], %s, %s);
 COMMIT
 """
@@ -58,7 +59,8 @@ class PostgresSharedLimits:
 
     async def rule(self, question: Question, *, within: float) -> Ruling:
         """In one exchange with the server. Raises StoreUnavailable."""
-        values = (*_values(self._owner, question), _millis(within))
+        patience = _millis(within)
+        values = (patience, *_values(self._owner, question), patience)
         try:
             async with asyncio.timeout(within):
                 connection = await self._connected()
@@ -94,9 +96,10 @@ class PostgresSharedLimits:
 
 
 async def _asked(connection: Connection, values: Sequence[Any]) -> tuple[Any, ...]:
-    """The row that the second of three statements answers."""
+    """The row that the third of four statements answers."""
     cursor = psycopg.AsyncClientCursor(connection)
     await cursor.execute(_RULE, values)
+    cursor.nextset()
     cursor.nextset()
     row = await cursor.fetchone()
     assert row
