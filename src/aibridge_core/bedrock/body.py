@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 from attrs import frozen
 
+from aibridge_core.bedrock.turns import without_system_turns
 from aibridge_core.dialects.jsontext import try_read
 from aibridge_core.dialects.splice import change_members, remove_member, remove_members
 from aibridge_core.errors import MalformedRequest
@@ -61,6 +62,8 @@ _ONLY_ADAPTIVE: Final = re.compile(r"claude-(opus-4-([7-9]|\d\d)|[a-z]+-([5-9]|\
 """Models that decide themselves how long they think, and refuse a budget; newer ones are taken to be like these."""
 _ADAPTIVE: Final = re.compile(r"anthropic\.claude-(opus|sonnet)-4-6")
 """Models that take both."""
+_SYSTEM_TURNS: Final = re.compile(r"claude-(opus-4-([89]|\d\d)|(opus|fable)-([5-9]|\d\d))(?!\d)")
+"""Models that take messages of the role `system` inside a conversation."""
 _SHARE: Final[Mapping[str, float]] = {"low": 0.2, "medium": 0.5, "high": 0.8, "max": 0.95}
 """Of the answer's tokens that older models may think for, by effort. Without one: high, as on Anthropic's own API."""
 _LEAST_BUDGET: Final = 1024
@@ -91,7 +94,7 @@ _OUTPUT = msgspec.json.Decoder(_Output)
 def adapted(body: bytes, *, model: str, betas: Iterable[str]) -> bytes:
     """The body for a model of Bedrock; `betas` are those that the client asks for. Raises MalformedRequest.
 
-    `model`: its plain name. Where it isn't known (empty), thinking is asked for as the client does.
+    `model`: its plain name. Where it isn't known (empty), what depends on it stays as the client has it.
     """
     asked = try_read(_ASKED, body) or _Asked()
     if asked.safeguards is not None:
@@ -110,7 +113,8 @@ def adapted(body: bytes, *, model: str, betas: Iterable[str]) -> bytes:
         removed.discard("output_config")
         changes["output_config"] = lambda value: remove_member(value or b"{}", "format")
     try:
-        return change_members(remove_members(body, removed), changes)
+        body = change_members(remove_members(body, removed), changes)
+        return body if not model or _SYSTEM_TURNS.search(model) else without_system_turns(body)
     except ValueError as error:
         raise MalformedRequest(f"the body can't be adapted to Bedrock: {error}") from None
 

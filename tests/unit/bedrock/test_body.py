@@ -94,3 +94,31 @@ def test_tags_are_left_out_and_safeguards_are_not() -> None:
     assert "safeguards" in body(OLD, safeguards=None)
     with pytest.raises(MalformedRequest, match="safeguards"):
         body(OLD, safeguards=["x"])
+
+
+def test_system_messages_inside_the_conversation_are_the_users() -> None:
+    """Where they are and in the same words; whatever only looks like one keeps its bytes."""
+    source = (
+        b'{"messages":[ {"role":"user","content":"role \\"system\\""} ,{"content":[ {"type":"text","text":"x"} ], '
+        b'"role" : "system"},{"role":"assistant","content":[{"type":"tool_use","name":"system","input":{"role":"system"'
+        b'}}]}, {"role":"system","content":"y"}],"system":"s"}'
+    )
+    expected = source.replace(b'"role" : "system"', b'"role" : "user"').replace(
+        b'{"role":"system","content":"y"}', b'{"role":"user","content":"y"}'
+    )
+    changed = adapted(source, model=OPUS_47, betas=())
+    assert changed == expected.replace(b"{", b'{"anthropic_version":"bedrock-2023-05-31",', 1)
+
+
+@pytest.mark.parametrize("model", ["us.anthropic.claude-opus-4-8", "anthropic.claude-opus-5-v1:0", ""])
+def test_models_that_know_system_messages_get_them(model: str) -> None:
+    """So do those behind a profile that nobody knows: the client chose for itself."""
+    turns = [{"role": "user", "content": "a"}, {"role": "system", "content": "b"}]
+    assert body(model, messages=turns)["messages"] == turns
+    assert body("anthropic.claude-sonnet-5", messages=turns)["messages"][1]["role"] == "user"
+
+
+@pytest.mark.parametrize("messages", [7, None, "system", ["system"], [["role", "system"]], [{"role": ["system"]}]])
+def test_messages_that_are_none_are_bedrocks_to_refuse(messages: Any) -> None:
+    """They go on as they are."""
+    assert body(OLD, messages=messages, system="system")["messages"] == messages
