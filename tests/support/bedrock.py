@@ -64,7 +64,7 @@ class Refusing:
 
 @asynccontextmanager
 async def bedrock(
-    tmp_path: Path, provider: Bedrock | Refusing, type: str = "bedrock", **more: str
+    tmp_path: Path, provider: Bedrock | Refusing, type: str = "bedrock", *, tracer_provider: Any = None, **more: str
 ) -> AsyncIterator[Running]:
     """A gateway with a provider named `bedrock`; `more` goes into its settings for AWS."""
     async with raw_upstream(provider) as upstream:
@@ -72,7 +72,9 @@ async def bedrock(
         provider_settings = ProviderSettings(
             type=type, name="bedrock", base_url=upstream.url, bedrock=BedrockSettings(**settings)
         )
-        async with running_gateway(tmp_path, upstream.url, providers=(provider_settings,)) as up:
+        async with running_gateway(
+            tmp_path, upstream.url, tracer_provider=tracer_provider, providers=(provider_settings,)
+        ) as up:
             yield up
 
 

@@ -52,7 +52,10 @@ class InvokeModelDialect:
             message = insert_member(message, "model", msgspec.json.encode(unquote(model)))
         except ValueError:
             raise MalformedRequest("The request body is not a JSON object.") from None
-        return InvokeModelInterceptor(self._messages.intercept(message, toolbox), self.refuse, body, message)
+        inner = self._messages.intercept(message, toolbox)
+        # A member of the same name in the body would be read last, and Bedrock goes by the path.
+        inner.request = evolve(inner.request, model=unquote(model), streaming=action == STREAMING)
+        return InvokeModelInterceptor(inner, self.refuse, body, message)
 
     def refuse(self, error: BridgeError) -> bytes:
         """AWS's JSON error body."""

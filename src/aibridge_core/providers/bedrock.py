@@ -78,6 +78,11 @@ def provider(
     )
 
 
+def is_bedrock(provider: Provider) -> bool:
+    """Whether it is asked at Amazon Bedrock, whatever type it is configured as."""
+    return provider.kind in (INVOKE, MANTLE)
+
+
 def central_credential(keys: Sequence[str], signer: Signer | None) -> Credential | None:
     """What the gateway asks Bedrock with on its own behalf; None if there is neither a key nor a signer."""
     if keys:

@@ -118,6 +118,17 @@ async def test_a_broken_native_stream_reaches_the_client_as_it_is(tmp_path: Path
     assert record["status"] == "failed"
 
 
+async def test_what_a_body_says_of_model_and_stream_is_not_recorded(tmp_path: Path) -> None:
+    """On native routes the path says both; a body can't make the trail tell of another model."""
+    source = b'{"messages":[],"model":"cheap","stream":true}'
+    provider = Bedrock()
+    async with bedrock(tmp_path, provider) as up, up.client() as client:
+        await client.post(f"/bedrock/model/{SONNET}/invoke", content=source, headers=up.anthropic)
+        (record,) = await up.ended()
+    assert record["model"] == SONNET
+    assert provider.asked[0].body == source
+
+
 async def test_refusals_on_native_routes_are_in_awss_shape(tmp_path: Path) -> None:
     """Clients of AWS read `message`."""
     async with bedrock(tmp_path, Bedrock()) as up, up.client() as client:

@@ -46,12 +46,13 @@ class Setup:
 class BridgedWatch:
     """Implements `aibridge_core.observing.Watch`."""
 
-    def __init__(self, setup: Setup, *, path: str, actor: Actor, dialect: str) -> None:
+    def __init__(self, setup: Setup, *, path: str, actor: Actor, dialect: str, on_bedrock: bool) -> None:
         self._setup = setup
         self._tracer = setup.tracer
         self._path = path
         self._actor = actor
         self._dialect = dialect
+        self._on_bedrock = on_bedrock
         self._shared = Shared()
         self._start: InterceptionStart | None = None
         self._intercept: Span | None = None
@@ -93,18 +94,24 @@ class BridgedWatch:
                 names.STREAMING: start.streaming,
             }
         )
-        if self._dialect == "messages":
-            shared[names.AWS_BEDROCK] = start.provider == "bedrock"
+        if self._dialect == "messages" or self._on_bedrock:
+            shared[names.AWS_BEDROCK] = self._on_bedrock
         assert self._intercept
         self._intercept.set_attributes({**shared, names.CLIENT: start.client})
         begun, done = self._created
         created = self._tracer.start_span(names.CREATE, self._shared.intercept, attributes=shared, start_time=begun)
         created.end(end_time=done)
 
+    @property
+    def _type(self) -> str:
+        """Of provider, as it is asked: a provider of type `anthropic` may be on Bedrock."""
+        assert self._start
+        return "bedrock" if self._on_bedrock else self._start.provider
+
     def upstream(self, request: UpstreamRequest) -> ModelCall:
         self._end_call()
         assert self._start
-        attributes = {**self._shared.attributes, **gen_ai.asked(self._start, request.url)}
+        attributes = {**self._shared.attributes, **gen_ai.asked(self._start, request.url, type=self._type)}
         span = self._tracer.start_span(
             names.UPSTREAM, self._shared.process, kind=names.CLIENT_KIND, attributes=attributes
         )

@@ -15,12 +15,12 @@ from aibridge_core.records import Fact, InterceptionStart, ModelThought, PromptU
 Attributes = dict[str, Any]
 
 
-def asked(start: InterceptionStart, url: str) -> Attributes:
-    """Of a request to a model at this URL."""
+def asked(start: InterceptionStart, url: str, *, type: str) -> Attributes:
+    """Of a request to a model of this type of provider at this URL."""
     host, port = _address(url)
     attributes: Attributes = {
         names.OPERATION: names.CHAT,
-        names.GEN_AI_PROVIDER: names.PROVIDER_NAMES.get(start.provider, start.provider),
+        names.GEN_AI_PROVIDER: names.PROVIDER_NAMES.get(type, type),
         names.REQUEST_MODEL: start.model,
         names.REQUEST_STREAM: start.streaming,
         names.SERVER_ADDRESS: host,

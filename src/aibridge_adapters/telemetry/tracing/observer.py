@@ -21,6 +21,7 @@ from aibridge_adapters.telemetry.tracing.urls import LONGEST
 from aibridge_core.actors import Actor
 from aibridge_core.errors import BridgeError
 from aibridge_core.observing import UNWATCHED, Serving, Watch
+from aibridge_core.providers.bedrock import is_bedrock
 from aibridge_core.routing import Match
 from aibridge_core.wire import Arrival, ClientRequest, header
 
@@ -44,7 +45,13 @@ class TracingObserver:
         if _unsampled():
             return QuietWatch() if self._setup.to_providers else UNWATCHED
         _name_route(match, request)
-        return BridgedWatch(self._setup, path=request.path[:LONGEST], actor=actor, dialect=match.dialect.name)
+        return BridgedWatch(
+            self._setup,
+            path=request.path[:LONGEST],
+            actor=actor,
+            dialect=match.dialect.name,
+            on_bedrock=is_bedrock(match.provider),
+        )
 
     def passthrough(self, match: Match, request: ClientRequest, actor: Actor) -> Watch:
         """One span."""
