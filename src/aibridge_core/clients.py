@@ -4,6 +4,7 @@ Belongs here: how clients show themselves. Never: what follows from it. A user a
 doesn't mislead; a rule may ask for a second signal.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
@@ -52,6 +53,22 @@ def _originator(name: str) -> Callable[[Signals], bool]:
     return lambda signals: (header(signals.headers, b"originator") or "").lower() == name
 
 
+def _titled(name: str) -> Callable[[Signals], bool]:
+    """`X-Title`: how a client wants to be called in the lists of providers that sell many models."""
+    return lambda signals: (header(signals.headers, b"x-title") or "").strip().lower() == name
+
+
+def _copilot_turn(signals: Signals) -> bool:
+    return (header(signals.headers, b"x-initiator") or "").lower() in ("user", "agent")
+
+
+_MINIFIED_SDK = re.compile(r"[a-z_$][\w$]{0,2}/js \d")
+
+
+def _minified_sdk(signals: Signals) -> bool:
+    return signals.has(b"x-stainless-package-version") and bool(_MINIFIED_SDK.match(signals.user_agent))
+
+
 def _header_present(*names: bytes) -> Callable[[Signals], bool]:
     return lambda signals: all(signals.has(name) for name in names)
 
@@ -77,13 +94,17 @@ RULES: tuple[ClientRule, ...] = (
     ClientRule(
         label="GitHub Copilot (CLI)",
         agents=("openai/js", "anthropic/js"),
-        when=_header_present(b"x-initiator", b"x-interaction-type"),
-        why="with a provider of one's own it shows only the SDK's user agent, but keeps its interaction headers",
+        when=_copilot_turn,
+        why="with a provider of one's own it shows only the SDK's user agent, but says whether user or agent asks",
     ),
     ClientRule(label="Kilo Code", agents=("kilo-code/", "kilo/"), why="editor and terminal"),
     ClientRule(label="Kilo Code", when=_originator("kilo-code"), why="some builds show only the SDK's user agent"),
-    ClientRule(label="Roo Code", agents=("roo-code/",), why="own user agent"),
+    ClientRule(label="Kilo Code", when=_titled("kilo code"), why="its Responses mode keeps OpenCode's user agent"),
+    ClientRule(label="Roo Code", agents=("roo-code/", "roocode/"), why="both spellings are about"),
     ClientRule(label="Roo Code", when=_originator("roo-code"), why="some builds show only the SDK's user agent"),
+    ClientRule(label="Roo Code", when=_titled("roo code"), why="the same"),
+    ClientRule(label="Cline", agents=("cline/",), why="with Cline's own provider"),
+    ClientRule(label="Cline", when=_titled("cline"), why="some providers of its editor show only the SDK's user agent"),
     ClientRule(label="Coder Agents", agents=("coder-agents/",), why="own user agent"),
     ClientRule(label="Charm Crush", agents=("charm crush/", "charm-crush/"), why="both spellings are about"),
     ClientRule(label="Cursor", when=_header_present(b"x-cursor-client-version"), why="its user agent varies"),
@@ -93,12 +114,32 @@ RULES: tuple[ClientRule, ...] = (
     ClientRule(label="Kimi Code", agents=("kimi-code-cli/",), why="own user agent"),
     ClientRule(label="Gemini CLI", agents=("geminicli",), why="GeminiCLI-tui and its like"),
     ClientRule(label="Factory Droid", agents=("factory-cli/",), why="own user agent"),
+    ClientRule(
+        label="Mistral Vibe",
+        agents=("mistral-vibe/", "mistral-client-python/mistral-vibe/"),
+        why="with Mistral's own backend",
+    ),
+    ClientRule(
+        label="Mistral Vibe",
+        agents=("python-httpx/",),
+        when=_header_present(b"x-affinity"),
+        why="with other backends it shows only its HTTP library, but keeps the header that holds a session together",
+    ),
     ClientRule(label="LiteLLM", agents=("litellm/",), why="Aider's Anthropic mode among others"),
     ClientRule(label="LangChain", agents=("langchain",), why="langchain-anthropic and its like"),
     ClientRule(label="OpenAI Agents", agents=("agents/python", "agents/js"), why="the agents SDK"),
     ClientRule(label="Pydantic AI", agents=("pydantic-ai/",), why="own user agent"),
     ClientRule(label="Anthropic SDK", agents=("anthropic/",), why="a script, or an agent that shows only the SDK"),
     ClientRule(label="OpenAI SDK", agents=("openai/",), why="a script, or an agent that shows only the SDK"),
+    ClientRule(
+        label="AI SDK", agents=("ai-sdk/", "ai/"), why="Vercel's: a script, or an agent such as Cline's terminal"
+    ),
+    ClientRule(
+        label="Anthropic SDK",
+        when=lambda signals: _minified_sdk(signals) and signals.has(b"anthropic-version"),
+        why="a bundler that shortens names shortens the SDK's class, which its user agent begins with",
+    ),
+    ClientRule(label="OpenAI SDK", when=_minified_sdk, why="the same: Continue's terminal client says ls/JS"),
 )
 
 

@@ -57,6 +57,10 @@ SOURCES: Mapping[str, tuple[Source, ...]] = {
     "Kimi Code": (_from_hint,),
     "Qwen Code": (_from_hint,),
     "Factory Droid": (_from_hint,),
+    "Mistral Vibe": (_from_header(b"x-affinity"),),
+    "Cline": (_from_header(b"x-task-id"),),
+    # An agent on top of it that shows only the SDK, such as Pi. Nobody sends this header for anything else.
+    "OpenAI SDK": (_from_header(b"session_id"),),
 }
 
 

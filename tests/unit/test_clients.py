@@ -4,6 +4,7 @@ import pytest
 
 from aibridge_core.clients import RULES, Signals, classify
 
+COPILOT = "GitHub Copilot (CLI)"
 SESSION = {"x-claude-code-session-id": "7c9e"}
 
 
@@ -29,6 +30,8 @@ def label(agent: str | None = None, hint: str | None = None, **headers: str) -> 
         ("Kilo-Code/7.7.9 ai-sdk/provider-utils/4.0.27", "Kilo Code"),
         ("kilo/latest/7.7.9/cli ai-sdk/provider-utils/4.0.27", "Kilo Code"),
         ("roo-code/3.45.0", "Roo Code"),
+        ("RooCode/3.53.0", "Roo Code"),
+        ("Cline/3.0.47", "Cline"),
         ("coder-agents/v2.24.0 (linux/amd64)", "Coder Agents"),
         ("Charm Crush/0.1.11", "Charm Crush"),
         ("charm-crush/0.2.0", "Charm Crush"),
@@ -44,7 +47,8 @@ def label(agent: str | None = None, hint: str | None = None, **headers: str) -> 
         ("pydantic-ai/2.68.0", "Pydantic AI"),
         ("Anthropic/Python 2.12.0", "Anthropic SDK"),
         ("OpenAI/JS 6.26.0", "OpenAI SDK"),
-        ("ai-sdk/openai/3.0.141 runtime/node.js/22", "Unknown"),
+        ("ai/6.0.326 ai-sdk/provider-utils/4.0.64 runtime/node.js/22", "AI SDK"),
+        ("ai-sdk/openai/4.0.47 ai-sdk/provider-utils/5.0.30 runtime/bun/1.3.13", "AI SDK"),
         ("node-fetch", "Unknown"),
         ("ccclaude-cli/not-a-prefix", "Unknown"),
         ("", "Unknown"),
@@ -73,12 +77,44 @@ def test_borrowed_claude_user_agents_are_not_claude_code() -> None:
 
 
 def test_headers_where_the_user_agent_says_nothing() -> None:
-    """Originator, Cursor's version header, and Copilot's interaction headers beside an SDK's user agent."""
+    """Originator and Cursor's version header."""
     assert label(originator="kilo-code") == "Kilo Code"
     assert label(originator="Roo-Code") == "Roo Code"
     assert label(x_cursor_client_version="abc123") == "Cursor"
-    assert label("OpenAI/JS 5.20.1", x_initiator="user", x_interaction_type="u") == "GitHub Copilot (CLI)"
-    assert label("OpenAI/JS 5.20.1", x_initiator="user") == "OpenAI SDK"
+
+
+def test_copilot_is_copilot_in_every_turn() -> None:
+    """Only what a user typed comes with an interaction type; what the agent goes on with says so in one header."""
+    assert label("Anthropic/JS 0.94.0", x_initiator="user", x_interaction_type="conversation-user") == COPILOT
+    assert label("Anthropic/JS 0.94.0", x_initiator="agent") == COPILOT
+    assert label("OpenAI/JS 5.20.1", x_initiator="agent") == COPILOT
+    assert label("OpenAI/JS 5.20.1", x_initiator="cron") == "OpenAI SDK"
+
+
+def test_titles_where_the_user_agent_is_another_clients() -> None:
+    """Kilo Code's Responses mode shows OpenCode's user agent and originator, and its own title."""
+    agent = "opencode/7.7.9 (linux 6.18.44; x64) ai-sdk/provider-utils/4.0.40 runtime/bun/1.3.14"
+    assert label(agent, originator="opencode", http_referer="https://kilocode.ai", x_title="Kilo Code") == "Kilo Code"
+    assert label(agent, originator="opencode") == "OpenCode"
+    assert label("OpenAI/JS 5.12.2", http_referer="https://cline.bot", x_title="Cline") == "Cline"
+    assert label("OpenAI/JS 5.12.2", x_title="Roo Code") == "Roo Code"
+    assert label("OpenAI/JS 5.12.2", x_title="My notes") == "OpenAI SDK"
+
+
+def test_vibe_shows_its_http_library() -> None:
+    """Mistral Vibe with a backend that isn't Mistral's; a script with the same library is nobody that is known."""
+    assert label("python-httpx/0.28.1", x_affinity="bf39ee82-ef99-6d9b-3897-f44f0f87d045") == "Mistral Vibe"
+    assert label("python-httpx/0.28.1") == "Unknown"
+
+
+def test_minified_sdks() -> None:
+    """Bundlers shorten the class name that an SDK's user agent begins with; its other headers give it away."""
+    assert label("ls/JS 5.23.2", x_stainless_package_version="5.23.2", x_stainless_lang="js") == "OpenAI SDK"
+    assert (
+        label("ls/JS 0.91.1", x_stainless_package_version="0.91.1", anthropic_version="2023-06-01") == "Anthropic SDK"
+    )
+    assert label("ls/JS 5.23.2") == "Unknown"
+    assert label("groq/JS 1.0.0", x_stainless_package_version="1.0.0") == "Unknown"
 
 
 def test_every_rule_gives_its_reason() -> None:
