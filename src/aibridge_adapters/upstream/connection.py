@@ -10,7 +10,7 @@ as one piece: on fast streams that is several times cheaper than a piece for eac
 import asyncio
 import select
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, cast
 
 import h11
 import httpx
@@ -138,8 +138,7 @@ class Connection(asyncio.Protocol):
     # What the event loop does with it
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's are none by name
 
     def data_received(self, data: bytes) -> None:
         if self._http.our_state is h11.IDLE:  # nothing was asked: a server that says goodbye, or a broken one

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import h11
 import httpx
+from aiohappyeyeballs import start_connection
 
 from aibridge_adapters.upstream.connection import Connection, Headers
 from aibridge_adapters.upstream.proxies import Proxies, port_of
@@ -59,18 +60,20 @@ class Dialler:
             raise httpx.ConnectError(explain(error)) from error
 
     async def _connect(self, url: httpx.URL) -> Connection:
+        """Not by `create_connection`'s own race: it leaves some kilobytes behind, and uvloop has none."""
         loop = asyncio.get_running_loop()
+        wire = await _connected(loop, url.host, port_of(url))
         tls = url.scheme == "https"
-        transport, connection = await loop.create_connection(
-            lambda: Connection(loop),
-            url.host,
-            port_of(url),
-            ssl=self._context if tls else None,
-            server_hostname=url.host if tls else None,
-            # An address is the only one of itself. asyncio's race leaves some kilobytes behind for the collector.
-            happy_eyeballs_delay=None if _is_address(url.host) else _HAPPY_EYEBALLS,
-        )
-        _keep_alive(transport)
+        try:
+            _, connection = await loop.create_connection(
+                lambda: Connection(loop),
+                sock=wire,
+                ssl=self._context if tls else None,
+                server_hostname=url.host if tls else None,
+            )
+        except BaseException:
+            wire.close()
+            raise
         return connection
 
     async def _through(self, proxy: httpx.Proxy, url: httpx.URL) -> Connection:
@@ -127,18 +130,24 @@ def _authorization(proxy: httpx.Proxy) -> Headers:
     return ((b"proxy-authorization", b"Basic " + b64encode(b":".join(proxy.raw_auth))),)
 
 
+async def _connected(loop: asyncio.AbstractEventLoop, host: str, port: int) -> socket.socket:
+    """A connection to the first address of the host that takes it (RFC 8305). Raises OSError."""
+    if _is_address(host):  # there is nobody to ask, so nothing to wait for
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    else:
+        addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    wire = await start_connection(addresses, happy_eyeballs_delay=_HAPPY_EYEBALLS, interleave=1)
+    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEP_ALIVE:
+        if hasattr(socket, name):
+            wire.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    return wire
+
+
 def _is_address(host: str) -> bool:
     try:
         ip_address(host)
     except ValueError:
         return False
     return True
-
-
-def _keep_alive(transport: asyncio.BaseTransport) -> None:
-    """asyncio sets TCP_NODELAY by itself."""
-    wire = transport.get_extra_info("socket")
-    wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _KEEP_ALIVE:
-        if hasattr(socket, name):
-            wire.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

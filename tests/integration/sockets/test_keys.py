@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 from attrs import evolve
@@ -135,7 +136,18 @@ async def test_a_reload_moves_tunnels_to_the_new_configuration(tmp_path: Path) -
     """A response that runs is finished by the old one; then the client is asked to connect again."""
     settings: list[Any] = []
     more: dict[str, Any] = {"reread": lambda: settings[0]}
-    async with world(tmp_path, **more) as (up, provider):
+    reloaded = anyio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.hear()
+        first, *others = events(1)
+        await peer.say(first)
+        await reloaded.wait()
+        for event in others:
+            await peer.say(event)
+        await peer.closed()
+
+    async with world(tmp_path, script, **more) as (up, provider):
         async with tunnel(up) as client:
             await client.say(create("one"))
             await client.hear()
@@ -149,6 +161,7 @@ async def test_a_reload_moves_tunnels_to_the_new_configuration(tmp_path: Path) -
             settings.append(evolve(Settings(), providers=(new,)))
             done = await up.gateway.providers.reload()
             assert done.changed == ["openai"]
+            reloaded.set()
             assert [await client.hear() for _ in range(3)] == events(1)[1:]
             assert (await client.closed())[0] == 1012
         async with tunnel(up) as client:
