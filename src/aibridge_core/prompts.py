@@ -33,6 +33,8 @@ class Appendix:
 
     begins: str
     why: str
+    behind: str = ""
+    """What must stand before it, and stays."""
 
 
 ASIDES: tuple[Aside, ...] = (
@@ -51,6 +53,7 @@ FRAMES: tuple[Frame, ...] = (
     Frame("user_query", "Cursor"),
     Frame("task", "Cline's editor and Roo Code: the first message"),
     Frame("user_message", "Roo Code: later messages"),
+    Frame("session", "Claude Code: of what it wants a title"),
     Frame("userRequest", "GitHub Copilot (VS Code): behind attachments and rules in blocks of many names", True),
 )
 
@@ -59,6 +62,7 @@ APPENDICES: tuple[Appendix, ...] = (
     Appendix("# V4A Diff Format Rules:", "the same, another format"),
     Appendix("# File editing rules:\n\nReturn edits similar to unified diffs", "the same, another format"),
     Appendix("To suggest changes to a file you MUST return the entire content", "the same, another format"),
+    Appendix("Write the title in ", "Claude Code: in which language it wants a session's title", "</session>"),
 )
 """They begin behind an empty line."""
 
@@ -81,8 +85,11 @@ def words_of(text: str) -> str | None:
 
 
 def _without_appendix(text: str) -> str:
-    at = max(text.rfind(f"\n\n{appendix.begins}") for appendix in APPENDICES)
-    return text if at < 0 else text[:at].rstrip()
+    for appendix in APPENDICES:
+        at = text.rfind(f"{appendix.behind}\n\n{appendix.begins}")
+        if at >= 0:
+            return text[: at + len(appendix.behind)].rstrip()
+    return text
 
 
 def _unmarked(text: str) -> str:

@@ -24,6 +24,11 @@ def _from_hint(_headers: Headers, hint: str | None) -> str | None:
     return hint
 
 
+def _kilo_session(headers: Headers, _hint: str | None) -> str | None:
+    """`x-session-id`; the request for a session's title marks it with a word in front."""
+    return (header(headers, b"x-session-id") or "").strip().removeprefix("title-")
+
+
 def claude_session(user_id: str | None) -> str | None:
     """Claude Code's session inside `metadata.user_id`; None if the text isn't of one of its two forms.
 
@@ -47,7 +52,7 @@ SOURCES: Mapping[str, tuple[Source, ...]] = {
     "Mux": (_from_header(b"x-mux-workspace-id"),),
     "GitHub Copilot (VS Code)": (_from_header(b"x-interaction-id"),),
     "GitHub Copilot (CLI)": (_from_header(b"x-client-session-id"),),
-    "Kilo Code": (_from_header(b"x-kilocode-taskid"), _from_header(b"x-session-id")),
+    "Kilo Code": (_from_header(b"x-kilocode-taskid"), _kilo_session),
     "Coder Agents": (_from_header(b"x-coder-chat-id"),),
     "OpenCode": (
         _from_header(b"x-opencode-session"),

@@ -16,6 +16,10 @@ AIDER = (
     "Every *SEARCH/REPLACE block* must use this format:\n1. The *FULL* file path alone on a line.\n- Etc.\n\n\n"
 )
 CURSOR = "<timestamp>Sunday, Nov 22, 2026</timestamp>\n<user_query>\nPlease look at the readme\n</user_query>"
+CLAUDE_TITLE = (
+    "<session>\nPlease look at the readme\n</session>\n\n"
+    "Write the title in the language the user wrote in, regardless of the language of the examples above."
+)
 VS_CODE = (
     "<attachments>\n<attachment>README.md</attachment>\n</attachments>\n<reminderInstructions>\nBe brief.\n"
     "</reminderInstructions>\n<userRequest>\nPlease look at the readme\n</userRequest>"
@@ -29,6 +33,7 @@ VS_CODE = (
         pytest.param(f"{COPILOT}\n\n<reminder>\nUse tools.\n</reminder>", id="the same, with a reminder"),
         pytest.param(AIDER, id="aider"),
         pytest.param(CURSOR, id="Cursor"),
+        pytest.param(CLAUDE_TITLE, id="Claude Code, for a title"),
         pytest.param(VS_CODE, id="Copilot in VS Code"),
         pytest.param("<task>\nPlease look at the readme\n</task>", id="Cline's editor"),
         pytest.param(f"<user_message>\nPlease look at the readme\n</user_message>{KILO}", id="Roo Code"),
@@ -61,6 +66,7 @@ def test_texts_of_the_client_alone(text: str) -> None:
         pytest.param("Explain <task>x</task>", id="a frame that isn't all there is"),
         pytest.param("<system-reminder>never closed", id="an open tag"),
         pytest.param("never opened</system-reminder>", id="a closing tag"),
+        pytest.param("Sum it up.\n\nWrite the title in bold.", id="a wish for a title"),
         pytest.param("never opened</userRequest>", id="a frame that isn't opened"),
         pytest.param("What are aider's # *SEARCH/REPLACE block* Rules: for?", id="a heading in the middle of a line"),
     ],

@@ -25,6 +25,7 @@ OLD = "user_abc_account_456_session_f47ac10b-58cc"
         ("GitHub Copilot (CLI)", {}, "key", None),
         ("Kilo Code", {"x-kilocode-taskid": "t", "x-session-id": "s"}, None, "t"),
         ("Kilo Code", {"x-session-id": "s"}, None, "s"),
+        ("Kilo Code", {"x-session-id": "title-ses_dfd306ba9ffeH8nN1TB73z0Xjx"}, None, "ses_dfd306ba9ffeH8nN1TB73z0Xjx"),
         ("Coder Agents", {"x-coder-chat-id": "c"}, None, "c"),
         ("OpenCode", {"x-opencode-session": "o", "x-session-affinity": "a"}, None, "o"),
         ("OpenCode", {"x-session-affinity": "a"}, None, "a"),
