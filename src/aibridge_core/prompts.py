@@ -37,6 +37,15 @@ class Appendix:
     """What must stand before it, and stays."""
 
 
+@frozen
+class Preface:
+    """Text without an end mark of its own that a client puts before what a person said, up to a heading."""
+
+    begins: tuple[str, ...]
+    heading: str
+    why: str
+
+
 ASIDES: tuple[Aside, ...] = (
     Aside(
         "system-reminder", "Claude Code, Qwen Code, OpenCode: rules and changes of files, also behind a tool's result"
@@ -55,6 +64,14 @@ FRAMES: tuple[Frame, ...] = (
     Frame("user_message", "Roo Code: later messages"),
     Frame("session", "Claude Code: of what it wants a title"),
     Frame("userRequest", "GitHub Copilot (VS Code): behind attachments and rules in blocks of many names", True),
+)
+
+PREFACES: tuple[Preface, ...] = (
+    Preface(
+        ("# Context from my IDE setup:", "# Files mentioned by the user:"),
+        "\n## My request for Codex:",
+        "Codex in an editor and its desktop program: open and attached files",
+    ),
 )
 
 APPENDICES: tuple[Appendix, ...] = (
@@ -78,10 +95,17 @@ _LONGEST_TAG = max(len(aside.tag) for aside in ASIDES) + len("</>")
 def words_of(text: str) -> str | None:
     """`text` without what a client put around it; as it is, white space too, if it put nothing; None if that is all."""
     said = text.strip()
-    bare = _without_appendix(said)
+    bare = _without_appendix(_without_preface(said))
     if bare.startswith("<") or bare.endswith(">"):
         bare = _unmarked(bare)
     return text if bare == said else bare or None
+
+
+def _without_preface(text: str) -> str:
+    for preface in PREFACES:
+        if text.startswith(preface.begins) and (at := text.find(preface.heading)) >= 0:
+            return text[at + len(preface.heading) :].lstrip()
+    return text
 
 
 def _without_appendix(text: str) -> str:

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from aibridge_core.prompts import APPENDICES, ASIDES, FRAMES, words_of
+from aibridge_core.prompts import APPENDICES, ASIDES, FRAMES, PREFACES, words_of
 
 KILO = (
     "\n\n<environment_details>\nMessage time: 2026-11-22T10:05:42Z\nWorking directory: /home/ann/w\n"
@@ -16,6 +16,10 @@ AIDER = (
     "Every *SEARCH/REPLACE block* must use this format:\n1. The *FULL* file path alone on a line.\n- Etc.\n\n\n"
 )
 CURSOR = "<timestamp>Sunday, Nov 22, 2026</timestamp>\n<user_query>\nPlease look at the readme\n</user_query>"
+CODEX_EDITOR = (
+    "# Context from my IDE setup:\n\n## Active file: README.md\n\n## Open tabs:\n- README.md: README.md\n\n"
+    "## My request for Codex:\nPlease look at the readme\n"
+)
 CLAUDE_TITLE = (
     "<session>\nPlease look at the readme\n</session>\n\n"
     "Write the title in the language the user wrote in, regardless of the language of the examples above."
@@ -33,6 +37,7 @@ VS_CODE = (
         pytest.param(f"{COPILOT}\n\n<reminder>\nUse tools.\n</reminder>", id="the same, with a reminder"),
         pytest.param(AIDER, id="aider"),
         pytest.param(CURSOR, id="Cursor"),
+        pytest.param(CODEX_EDITOR, id="Codex in an editor"),
         pytest.param(CLAUDE_TITLE, id="Claude Code, for a title"),
         pytest.param(VS_CODE, id="Copilot in VS Code"),
         pytest.param("<task>\nPlease look at the readme\n</task>", id="Cline's editor"),
@@ -66,6 +71,7 @@ def test_texts_of_the_client_alone(text: str) -> None:
         pytest.param("Explain <task>x</task>", id="a frame that isn't all there is"),
         pytest.param("<system-reminder>never closed", id="an open tag"),
         pytest.param("never opened</system-reminder>", id="a closing tag"),
+        pytest.param("# Context from my IDE setup:\nWhat is that?", id="a preface without its end"),
         pytest.param("Sum it up.\n\nWrite the title in bold.", id="a wish for a title"),
         pytest.param("never opened</userRequest>", id="a frame that isn't opened"),
         pytest.param("What are aider's # *SEARCH/REPLACE block* Rules: for?", id="a heading in the middle of a line"),
@@ -86,4 +92,4 @@ def test_texts_that_are_made_to_cost(text: str) -> None:
 
 def test_every_row_gives_its_reason() -> None:
     """The tables explain themselves."""
-    assert all(row.why for row in (*ASIDES, *FRAMES, *APPENDICES))
+    assert all(row.why for row in (*ASIDES, *FRAMES, *PREFACES, *APPENDICES))
