@@ -4,7 +4,6 @@ Belongs here: how clients show themselves. Never: what follows from it. A user a
 doesn't mislead; a rule may ask for a second signal.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
@@ -60,13 +59,6 @@ def _titled(name: str) -> Callable[[Signals], bool]:
 
 def _copilot_turn(signals: Signals) -> bool:
     return (header(signals.headers, b"x-initiator") or "").lower() in ("user", "agent")
-
-
-_MINIFIED_SDK = re.compile(r"[a-z_$][\w$]{0,2}/js \d")
-
-
-def _minified_sdk(signals: Signals) -> bool:
-    return signals.has(b"x-stainless-package-version") and bool(_MINIFIED_SDK.match(signals.user_agent))
 
 
 def _header_present(*names: bytes) -> Callable[[Signals], bool]:
@@ -131,15 +123,6 @@ RULES: tuple[ClientRule, ...] = (
     ClientRule(label="Pydantic AI", agents=("pydantic-ai/",), why="own user agent"),
     ClientRule(label="Anthropic SDK", agents=("anthropic/",), why="a script, or an agent that shows only the SDK"),
     ClientRule(label="OpenAI SDK", agents=("openai/",), why="a script, or an agent that shows only the SDK"),
-    ClientRule(
-        label="AI SDK", agents=("ai-sdk/", "ai/"), why="Vercel's: a script, or an agent such as Cline's terminal"
-    ),
-    ClientRule(
-        label="Anthropic SDK",
-        when=lambda signals: _minified_sdk(signals) and signals.has(b"anthropic-version"),
-        why="a bundler that shortens names shortens the SDK's class, which its user agent begins with",
-    ),
-    ClientRule(label="OpenAI SDK", when=_minified_sdk, why="the same: Continue's terminal client says ls/JS"),
 )
 
 

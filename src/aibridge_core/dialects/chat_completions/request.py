@@ -14,7 +14,6 @@ from aibridge_core.dialects.api import RequestView
 from aibridge_core.dialects.jsontext import UNREADABLE, read, text_or, try_read
 from aibridge_core.dialects.openai_request import INSTRUCTORS, NO_VALUE, decode_request, elements, string
 from aibridge_core.dialects.splice import insert_member, set_member
-from aibridge_core.prompts import words_of
 
 _ASK = b'{"include_usage":true}'
 
@@ -66,30 +65,12 @@ def read_request(body: bytes) -> RequestView:
 
 
 def _last_turn(messages: Sequence[Raw]) -> _Message:
-    """The last message of the conversation.
-
-    Instructions that a client adds behind it are no turn of their own, nor are its reminders in the user's name.
-    """
+    """The last message of the conversation. Instructions that a client adds behind it are no turn of their own."""
     for raw in reversed(messages):
         message = try_read(_MESSAGE, raw) or _Message()
-        if message.role not in INSTRUCTORS and not _is_aside(message):
+        if message.role not in INSTRUCTORS:
             return message
     return _Message()
-
-
-def _is_aside(message: _Message) -> bool:
-    """Whether a user's message holds what the client adds and nothing else, as Kimi Code's reminders do."""
-    if message.role != "user":
-        return False
-    if (text := string(message.content)) is not None:
-        return words_of(text) is None
-    parts = elements(message.content)
-    return bool(parts) and all(_is_aside_part(try_read(_PART, raw)) for raw in parts)
-
-
-def _is_aside_part(part: _Part | None) -> bool:
-    text = string(part.text) if part and part.type == "text" else None
-    return text is not None and words_of(text) is None
 
 
 def _asking_for_usage(body: bytes, options: Raw | UnsetType) -> bytes:
@@ -106,14 +87,13 @@ def _asking_for_usage(body: bytes, options: Raw | UnsetType) -> bytes:
 
 
 def _prompt(message: _Message) -> str | None:
-    """What a person says in a user's message: its text, or the last of its text parts that holds words of a person."""
+    """The text of a user's message: a string, or the last of its text parts."""
     if message.role != "user":
         return None
     if (text := string(message.content)) is not None:
-        return words_of(text)
+        return text
     for raw in reversed(elements(message.content)):
         part = try_read(_PART, raw)
-        text = string(part.text) if part and part.type == "text" else None
-        if text is not None and (said := words_of(text)) is not None:
-            return said
+        if part and part.type == "text" and (text := string(part.text)) is not None:
+            return text
     return None

@@ -12,7 +12,6 @@ import msgspec
 from aibridge_core.dialects.api import RequestView
 from aibridge_core.dialects.jsontext import UNREADABLE, read, text_or, try_read
 from aibridge_core.errors import MalformedRequest
-from aibridge_core.prompts import words_of
 
 
 class _Request(msgspec.Struct):
@@ -85,28 +84,13 @@ def _last_turn(messages: Sequence[msgspec.Raw]) -> _Message:
     """The last message of the conversation.
 
     Claude Code (2.1.330) puts instructions of its own into `messages`, with the role `system`. They are no turn of
-    the conversation: what the user said stands in front of them, and so does a tool's result. The same goes for a
-    user's message in which no user speaks.
+    the conversation: what the user said stands in front of them, and so does a tool's result.
     """
     for raw in reversed(messages):
         message = try_read(_MESSAGE, raw) or _NO_MESSAGE
-        if message.role != "system" and not _is_aside(message):
+        if message.role != "system":
             return message
     return _NO_MESSAGE
-
-
-def _is_aside(message: _Message) -> bool:
-    """Whether a user's message holds what the client adds and nothing else, as Kimi Code's reminders do."""
-    if message.role != "user":
-        return False
-    if (text := try_read(_TEXT, message.content)) is not None:
-        return words_of(text) is None
-    raws = try_read(_LIST, message.content)
-    return bool(raws) and all(_is_aside_part(try_read(_PART, raw)) for raw in raws or ())
-
-
-def _is_aside_part(part: _Part | None) -> bool:
-    return part is not None and part.type == "text" and isinstance(part.text, str) and words_of(part.text) is None
 
 
 def _parts(content: msgspec.Raw) -> Sequence[_Part]:
@@ -116,13 +100,9 @@ def _parts(content: msgspec.Raw) -> Sequence[_Part]:
 
 
 def _prompt(message: _Message, parts: Sequence[_Part]) -> str | None:
-    """The last text that a person wrote: clients put reminders and contents of files before it, some behind it."""
-    if parts:
-        texts = [part.text for part in parts if part.type == "text" and isinstance(part.text, str)]
-    else:
-        text = try_read(_TEXT, message.content)
-        texts = [] if text is None else [text]
-    return next((said for text in texts if (said := words_of(text)) is not None), None)
+    """The last text: clients put what they add of themselves (reminders, file contents) before it."""
+    texts = (part.text for part in parts if part.type == "text" and isinstance(part.text, str))
+    return next(texts, None) if parts else try_read(_TEXT, message.content)
 
 
 def _tool_call_id(parts: Sequence[_Part]) -> str | None:

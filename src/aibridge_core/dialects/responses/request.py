@@ -14,7 +14,6 @@ from aibridge_core.dialects.api import RequestView
 from aibridge_core.dialects.jsontext import text_or, try_read
 from aibridge_core.dialects.openai_request import INSTRUCTORS, NO_VALUE, decode_request, elements, string
 from aibridge_core.errors import NotSupported
-from aibridge_core.prompts import words_of
 
 
 class _Request(msgspec.Struct, gc=False):
@@ -52,7 +51,7 @@ def read_request(body: bytes) -> RequestView:
         )
     text, items = (request.input, ()) if isinstance(request.input, str) else (None, request.input or ())
     last = _last_turn(items)
-    prompt = _prompt(last) if text is None else words_of(text)
+    prompt = _prompt(last) if text is None else text
     return RequestView(
         body=body,
         model=request.model,
@@ -67,39 +66,24 @@ def _last_turn(items: Sequence[Raw]) -> _Item:
     """The last item of the conversation.
 
     Instructions that a client adds behind it are no turn of their own, and neither are the tools that Codex sends as
-    an item when a model takes them so, nor a client's reminders in the user's name.
+    an item when a model takes them so.
     """
     for raw in reversed(items):
         item = try_read(_ITEM, raw) or _Item()
-        if item.role not in INSTRUCTORS and item.type != "additional_tools" and not _is_aside(item):
+        if item.role not in INSTRUCTORS and item.type != "additional_tools":
             return item
     return _Item()
 
 
-def _is_aside(item: _Item) -> bool:
-    """Whether a user's message holds what the client adds and nothing else, as Kimi Code's reminders do."""
-    if item.role != "user":
-        return False
-    if (text := string(item.content)) is not None:
-        return words_of(text) is None
-    parts = elements(item.content)
-    return bool(parts) and all(_is_aside_part(try_read(_PART, raw)) for raw in parts)
-
-
-def _is_aside_part(part: _Part | None) -> bool:
-    text = string(part.text) if part and part.type == "input_text" else None
-    return text is not None and words_of(text) is None
-
-
 def _prompt(item: _Item) -> str | None:
-    """What a person says in a user's message: a string, or all its input texts, one after the other."""
+    """The text of a user's message: a string, or all its input texts, one after the other."""
     if item.role != "user":
         return None
     if (text := string(item.content)) is not None:
-        return words_of(text)
+        return text
     parts = (try_read(_PART, raw) for raw in elements(item.content))
     texts = (string(part.text) for part in parts if part and part.type == "input_text")
-    return "\n".join(said for text in texts if text is not None and (said := words_of(text)) is not None)
+    return "\n".join(text for text in texts if text is not None)
 
 
 def _answered_call(item: _Item) -> str:

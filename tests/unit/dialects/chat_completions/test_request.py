@@ -24,9 +24,6 @@ def test_a_request_is_known_by_model_stream_and_session() -> None:
     assert (view.model, view.streaming, view.session_hint) == ("gpt-5", True, "sess-1")
 
 
-REMINDER = "<system-reminder>\nToday's date is 2026-11-22.\n</system-reminder>"
-
-
 @pytest.mark.parametrize(
     ("content", "prompt"),
     [
@@ -36,9 +33,6 @@ REMINDER = "<system-reminder>\nToday's date is 2026-11-22.\n</system-reminder>"
         ([{"type": "text", "text": "one"}, {"type": "text", "text": 2}, "three", None], "one"),
         ([{"type": "input_text", "text": "of another API"}], None),
         ([IMAGE], None),
-        ([{"type": "text", "text": "one"}, {"type": "text", "text": REMINDER}], "one"),
-        (f"{REMINDER}\n\none", "one"),
-        (REMINDER, None),
         ([], None),
         (None, None),
         (7, None),
@@ -69,19 +63,11 @@ def test_no_prompt_unless_the_user_spoke_last(messages: list[Any]) -> None:
     assert read_request(request(*messages)).prompt is None
 
 
-@pytest.mark.parametrize(
-    "reminder",
-    [
-        {"role": "developer", "content": "stay in the folder"},
-        {"role": "user", "content": REMINDER},
-        {"role": "user", "content": [{"type": "text", "text": REMINDER}]},
-    ],
-)
-def test_instructions_behind_the_last_turn_are_no_turn(reminder: dict[str, Any]) -> None:
+def test_instructions_behind_the_last_turn_are_no_turn() -> None:
     """A reminder that a client adds hides neither the prompt nor the tool result in front of it."""
+    reminder = {"role": "developer", "content": "stay in the folder"}
     result = {"role": "tool", "tool_call_id": "call_1", "content": "a.txt"}
     assert read_request(request(USER, reminder)).prompt == "list the files"
-    assert read_request(request(USER, CALLS, result, reminder)).prompt is None
     assert read_request(request(USER, CALLS, result, reminder)).correlating_tool_call_id == "call_1"
 
 

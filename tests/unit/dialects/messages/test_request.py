@@ -37,9 +37,6 @@ IMAGE = {"type": "image", "source": {"type": "base64", "data": "AAAA"}}
 ASSISTANT = {"role": "assistant", "content": [text("I am not the user")]}
 SYSTEM = {"role": "system", "content": [text("Be terse."), result("toolu_system")]}
 
-REMINDER = text("<system-reminder>\nThe file was changed by a linter.\n</system-reminder>")
-KILO_ASIDE = text("\n\n<environment_details>\nMessage time: 2026-11-22T10:05:42Z\n</environment_details>")
-
 
 @pytest.mark.parametrize(
     ("messages", "prompt"),
@@ -54,13 +51,6 @@ KILO_ASIDE = text("\n\n<environment_details>\nMessage time: 2026-11-22T10:05:42Z
         pytest.param([user([text("a"), result("toolu_1")])], "a", id="a tool's result after it"),
         pytest.param([user([result("toolu_1"), text("a")])], "a", id="a tool's result before it"),
         pytest.param([user([result("toolu_1")])], None, id="a tool's result alone"),
-        pytest.param([user([text("a"), KILO_ASIDE])], "a", id="Kilo Code's surroundings behind it"),
-        pytest.param([user([REMINDER, text("a")])], "a", id="a reminder before it"),
-        pytest.param([user([text("a"), REMINDER])], "a", id="a reminder behind it"),
-        pytest.param([user([result("toolu_1"), REMINDER])], None, id="a reminder behind a tool's result"),
-        pytest.param([user(REMINDER["text"])], None, id="a reminder alone"),
-        pytest.param([user("a"), user([REMINDER]), user(REMINDER["text"])], "a", id="reminders of their own behind it"),
-        pytest.param([user("a"), user([REMINDER, IMAGE])], None, id="an image beside a reminder"),
         pytest.param([user([IMAGE])], None, id="an image alone"),
         pytest.param([user([])], None, id="nothing in it"),
         pytest.param([user("early"), ASSISTANT], None, id="the assistant's turn"),
@@ -96,7 +86,6 @@ def test_the_last_user_prompt(messages: list[Any], prompt: str | None) -> None:
         ),
         pytest.param([user([result("toolu_1"), text("go on")])], "toolu_1", id="text behind it"),
         pytest.param([user([result("toolu_1")]), SYSTEM], "toolu_1", id="instructions behind it"),
-        pytest.param([user([result("toolu_1")]), user([REMINDER])], "toolu_1", id="a reminder behind it"),
         pytest.param([{"role": "tool", "content": [result("toolu_1")]}], "toolu_1", id="any role"),
         pytest.param([user([result("toolu_1")]), ASSISTANT], None, id="an earlier turn"),
         pytest.param([user("hi")], None, id="no result"),
