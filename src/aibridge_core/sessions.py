@@ -51,7 +51,8 @@ SOURCES: Mapping[str, tuple[Source, ...]] = {
     "Codex": (_from_header(b"session-id"), _from_header(b"session_id"), _from_hint),
     "Mux": (_from_header(b"x-mux-workspace-id"),),
     "GitHub Copilot (VS Code)": (_from_header(b"x-interaction-id"),),
-    "GitHub Copilot (CLI)": (_from_header(b"x-client-session-id"),),
+    # With a provider of one's own there is no header; the cache key is one for each session, also when it is resumed.
+    "GitHub Copilot (CLI)": (_from_header(b"x-client-session-id"), _from_hint),
     "Kilo Code": (_from_header(b"x-kilocode-taskid"), _kilo_session),
     "Coder Agents": (_from_header(b"x-coder-chat-id"),),
     "OpenCode": (
