@@ -206,9 +206,10 @@ class KeysRateLimited(UpstreamFault):
 
 
 class KeysUnauthorized(UpstreamFault):
-    """The provider takes none of the central keys."""
+    """The provider takes none of the central keys. Who tries again at once only makes their people wait."""
 
     error_type = "unauthorized"
+    headers = ((b"x-should-retry", b"false"),)
 
 
 class CircuitOpen(UpstreamFault):

@@ -126,10 +126,13 @@ class KeyPool:
             key.state = state
         self.tell(KeyRests(provider=self.provider, hint=key.hint, state=state, seconds=seconds))
 
-    def exhausted(self, now: float) -> BridgeError:
-        """Why there is no key for a request, in words for its client."""
-        resting = [key for key in self._keys if not key.is_healthy(now)]
-        limited = [key.rests_until - now for key in resting if key.state is KeyState.RATE_LIMITED]
+    def exhausted(self, now: float, *, tried: Collection[Key] = ()) -> BridgeError:
+        """Why there is no key for a request, in words for its client.
+
+        A key that it has `tried` counts even if its rest is over by now, or was none at all (`Retry-After: 0`).
+        """
+        out = [key for key in self._keys if key in tried or not key.is_healthy(now)]
+        limited = [key.rests_until - now for key in out if key.state is KeyState.RATE_LIMITED]
         self.tell(KeysExhausted(provider=self.provider, outcome="rate_limited" if limited else "auth_failed"))
         if not limited:
             return KeysUnauthorized("all configured keys failed authentication. Contact your Administrator")
@@ -221,7 +224,7 @@ class KeyWalk:
         """The credential for a try, in use until `leave`. Raises KeysRateLimited, KeysUnauthorized."""
         key = self._pool.pick(self._session, now, tried=self._tried)
         if key is None:
-            raise self._pool.exhausted(now)
+            raise self._pool.exhausted(now, tried=self._tried)
         self._tried.append(key)
         self._key = key
         self.hint = key.hint

@@ -129,7 +129,23 @@ def test_no_key_is_valid() -> None:
         way.leave()
     with pytest.raises(KeysUnauthorized, match="Contact your Administrator") as refused:
         way.take(0)
-    assert (refused.value.status, refused.value.headers) == (502, ())
+    assert (refused.value.status, refused.value.headers) == (502, ((b"x-should-retry", b"false"),))
+
+
+@pytest.mark.parametrize(("status", "others"), [(429, 429), (429, 401), (401, 429)])
+def test_a_rest_that_is_over_already_is_still_a_limit(status: int, others: int) -> None:
+    """`Retry-After: 0`, or a rest that ends while another key is asked: the client comes again, nobody is blamed."""
+    way = walk(pool())
+    way.begin()
+    for moment, answer in enumerate((status, others)):
+        way.take(moment)
+        assert way.refused(answer, 0 if answer == 429 else 60, moment)
+        way.leave()
+    with pytest.raises(KeysRateLimited) as refused:
+        way.take(2)
+    assert refused.value.headers == ((b"retry-after", b"1"),)
+    way.begin()
+    way.take(2)
 
 
 def test_one_limited_key_is_hope() -> None:

@@ -183,7 +183,9 @@ class Connection(asyncio.Protocol):
                     break
         except h11.RemoteProtocolError as error:
             closed = self._http.trailing_data[1]  # then nothing came that could be wrong, only too little
-            fault = "the connection was closed before its end" if closed else f"its answer is not valid HTTP: {error}"
+            # What h11 quotes behind the colon is the provider's, and might hold the key that it was sent.
+            wrong = f"its answer is not valid HTTP: {str(error).partition(':')[0]}"
+            fault = "the connection was closed before its end" if closed else wrong
             self._fail(httpx.RemoteProtocolError(fault))
         if self._held > HIGH_WATER:
             self.transport.pause_reading()

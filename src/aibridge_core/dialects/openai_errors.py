@@ -12,7 +12,7 @@ from attrs import frozen
 
 from aibridge_core.dialects.api import Failed
 from aibridge_core.dialects.failures import failure_of_error, type_of_status
-from aibridge_core.errors import BridgeError
+from aibridge_core.errors import BridgeError, KeysUnauthorized
 from aibridge_core.records import ErrorType
 
 
@@ -38,6 +38,10 @@ _BY_STATUS: Mapping[int, _Names] = {
     502: _Names("server_error", "bad_gateway"),
     503: _Names("server_error", "service_unavailable"),
     504: _Names("server_error", "timeout"),
+}
+# Where the status alone doesn't say it: a 502 that isn't about the way to the provider, but about what it was shown.
+_BY_KIND: Mapping[type[BridgeError], _Names] = {
+    KeysUnauthorized: _Names("api_error", "server_error"),
 }
 _CLIENT_FAULT = _Names("invalid_request_error", None)
 _SERVER_FAULT = _Names("server_error", "internal_error")
@@ -77,7 +81,7 @@ _RECORDED: Mapping[str, ErrorType] = {
 def error_object(error: BridgeError) -> dict[str, str | None]:
     """The value under `error`."""
     default = _CLIENT_FAULT if error.status < 500 else _SERVER_FAULT
-    names = _BY_STATUS.get(error.status, default)
+    names = _BY_KIND.get(type(error)) or _BY_STATUS.get(error.status, default)
     message = error.message.encode("utf-8", "replace").decode()
     return {"message": message, "type": names.type, "param": None, "code": names.code}
 

@@ -118,7 +118,7 @@ async def test_no_key_is_valid(tmp_path: Path, caplog: pytest.LogCaptureFixture)
     with caplog.at_level(logging.WARNING, "aibridge.providers"):
         async with raw_upstream(account) as upstream, running_gateway(tmp_path, upstream.url, **pool(upstream)) as up:
             status, headers, body = await ask(up)
-    assert (status, "retry-after" in headers) == (502, False)
+    assert (status, "retry-after" in headers, headers["x-should-retry"]) == (502, False, "false")
     assert json.loads(body)["error"] == {
         "type": "api_error",
         "message": "all configured keys failed authentication. Contact your Administrator",

@@ -90,6 +90,25 @@ async def test_an_answer_that_is_none(ask: Ask, said: bytes, reset: bool) -> Non
 
 
 @pytest.mark.parametrize(
+    "said",
+    [
+        b"denied for sk-secret\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nsk-secret : x\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nsk-secret\r\n",
+    ],
+    ids=["status line", "header", "chunk"],
+)
+async def test_what_is_no_http_is_not_quoted(upstream: HttpxUpstream, said: bytes) -> None:
+    """It might hold the key; which part of the answer is wrong is enough to know."""
+    async with listening(saying(said)) as server:
+        with pytest.raises(UpstreamBroken, match="not valid HTTP: illegal ") as broken:
+            async with upstream.open(streamed(server.url)) as answer:
+                async for _ in answer.chunks():
+                    pass
+        assert "sk-secret" not in broken.value.message
+
+
+@pytest.mark.parametrize(
     "said", [CHUNKED, b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nfirst"], ids=["chunked", "with a length"]
 )
 @pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])

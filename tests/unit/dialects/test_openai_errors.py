@@ -72,6 +72,12 @@ def test_every_status_has_its_names(status: int, error_type: str, code: str | No
     assert json.loads(error_body(Ours("what to do"))) == expected
 
 
+def test_refused_keys_are_no_bad_gateway() -> None:
+    """The provider was reached: what is wrong is what it was shown, and the names say so."""
+    names = json.loads(error_body(errors.KeysUnauthorized("x")))["error"]
+    assert (names["type"], names["code"]) == ("api_error", "server_error")
+
+
 @pytest.mark.parametrize("kind", OURS)
 def test_no_error_of_ours_tells_codex_to_give_up(kind: type[BridgeError]) -> None:
     """It exits at the code `model_not_found`, which a wrong route or a restart must not cause."""
