@@ -10,6 +10,7 @@ from typing import Any
 
 import anyio
 import click
+from attrs import evolve
 
 from aibridge_adapters.aws import AwsUnusable
 from aibridge_adapters.cli.config_flags import config_options, settings_from_flags
@@ -18,13 +19,15 @@ from aibridge_adapters.cli.output import Column, Row, emit, output_option
 from aibridge_adapters.cli.safe_text import safe
 from aibridge_adapters.clock import SystemClock
 from aibridge_adapters.compose_providers import provider_of
-from aibridge_adapters.config import ProviderSettings, Settings
+from aibridge_adapters.config import ProviderSettings, Settings, Timeouts
 from aibridge_adapters.provider_survey import ProviderReport, survey
 from aibridge_adapters.upstream.httpx_upstream import HttpxUpstream
 from aibridge_adapters.upstream.proxies import ProxyUnusable
 from aibridge_core.actors import mask
 
 _BAD = ("failed", "refused")
+_PATIENCE = 10.0
+"""Seconds for an answer, in place of the minutes that a model may think: a list of models needs no thought."""
 _PROVIDER_COLUMNS = (
     Column(title="PROVIDER", cell=lambda row: row["name"]),
     Column(title="TYPE", cell=lambda row: row["type"]),
@@ -58,7 +61,7 @@ def list_providers(output: str | None, config_file: Path | None, strict_config: 
 def check(output: str | None, config_file: Path | None, strict_config: bool) -> None:
     """Ask every provider which models there are, once with each key: name, connection, TLS, key. Costs no tokens.
 
-    `reachable` means that it answers, and that no key could be tried: there is none, or nothing cheap to ask. Exit
+    Each has ten seconds. `reachable` means that it answers, and that no key could be tried: there is none, or nothing cheap to ask. Exit
     code 1 if a provider can't be reached or refuses a key.
     """
     settings = _settings(config_file, strict_config)
@@ -80,8 +83,14 @@ def _settings(config_file: Path | None, strict_config: bool) -> Settings:
 async def _reports(settings: Settings) -> Sequence[ProviderReport]:
     clock = SystemClock()
     providers = [provider_of(each, clock=clock, ca_bundle=settings.ca_bundle) for each in settings.providers]
-    async with HttpxUpstream(settings.timeouts, ca_bundle=settings.ca_bundle) as upstream:
+    async with HttpxUpstream(_impatient(settings.timeouts), ca_bundle=settings.ca_bundle) as upstream:
         return await survey(providers, upstream, clock)
+
+
+def _impatient(timeouts: Timeouts) -> Timeouts:
+    """Nobody watches a check for longer; 0 would be for ever."""
+    idle, total = (min(limit or _PATIENCE, _PATIENCE) for limit in (timeouts.read_idle, timeouts.total))
+    return evolve(timeouts, connect=min(timeouts.connect or _PATIENCE, _PATIENCE), read_idle=idle, total=total)
 
 
 def _row(one: ProviderSettings, settings: Settings) -> Row:

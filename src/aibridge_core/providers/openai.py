@@ -1,5 +1,7 @@
 """OpenAI, and whatever speaks its APIs at another address."""
 
+from attrs import evolve
+
 from aibridge_core.providers.api import CredentialPlace, ProviderKind
 from aibridge_core.providers.routes import Mode, Route
 
@@ -19,3 +21,6 @@ KIND = ProviderKind(
     dialect="chat_completions",
     places=(CredentialPlace(b"authorization", "Bearer"),),
 )
+
+CHATGPT = evolve(KIND, has_central_keys=False)
+"""The same routes, paid for by the subscription that each user is logged in with."""

@@ -30,6 +30,7 @@ def provider(
 ) -> Provider:
     """An instance; `tell` is told what happens to its keys. Raises KeyError for a type that doesn't exist."""
     pool = KeyPool(name, keys, tell=tell) if len(keys) > 1 else None
+    kind = openai.CHATGPT if (type, name) == ("openai", "chatgpt") and not keys else KINDS[type]
     return Provider(
-        name=name, type=type, base_url=base_url, kind=KINDS[type], keys=tuple(keys), pool=pool, websockets=websockets
+        name=name, type=type, base_url=base_url, kind=kind, keys=tuple(keys), pool=pool, websockets=websockets
     )

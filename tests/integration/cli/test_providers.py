@@ -87,6 +87,21 @@ async def test_nobody_is_there(aibridge: Command) -> None:
     assert "nowhere.invalid can't be reached" in result.stderr
 
 
+async def test_a_silent_provider(aibridge: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It isn't waited for as a model would be, whatever the settings allow models."""
+
+    async def silent(request: Received, answer: Answering) -> None:
+        await answer.hung_up()
+
+    monkeypatch.setattr("aibridge_adapters.cli.provider_check_command._PATIENCE", 0.2)
+    async with raw_upstream(silent) as upstream:
+        environ = {**one(0, type="openai", base_url=f"{upstream.url}/v1", key=GOOD), "AIBRIDGE_READ_IDLE_TIMEOUT": "0"}
+        with anyio.fail_after(10):
+            result = await run(aibridge, "check", "-o", "json", **environ)
+    assert [row["state"] for row in json.loads(result.stdout)] == ["failed"]
+    assert "was silent for 0.2 s" in result.stderr or "did not finish its answer" in result.stderr
+
+
 async def test_list(aibridge: Command) -> None:
     """What is configured, in a table for people; nobody is asked."""
     environ = {

@@ -110,7 +110,10 @@ async def test_codex_with_a_chatgpt_login(tmp_path: Path) -> None:
             assert (await client.post("/chatgpt/v1/responses", content=packed, headers=headers)).status_code == 200
             assert (await client.get("/chatgpt/v1/models?client_version=1", headers=own(up))).status_code == 200
             assert (await client.get("/chatgpt/v1/ps/plugins/installed", headers=own(up))).status_code == 404
+            logged_out = await client.post("/chatgpt/v1/responses", json=BODY, headers=up.openai)
             (record,) = await up.ended()
+    assert logged_out.status_code == 502
+    assert "takes each user's own token only" in logged_out.json()["error"]["message"]
     assert provider.asked[0].body == packed
     assert provider.asked[0].header("chatgpt-account-id") == "acc-1"
     assert record["user_prompts"][0]["prompt"] == "build it"
