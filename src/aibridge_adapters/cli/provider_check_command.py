@@ -61,8 +61,8 @@ def list_providers(output: str | None, config_file: Path | None, strict_config: 
 def check(output: str | None, config_file: Path | None, strict_config: bool) -> None:
     """Ask every provider which models there are, once with each key: name, connection, TLS, key. Costs no tokens.
 
-    Each has ten seconds. `reachable` means that it answers, and that no key could be tried: there is none, or nothing cheap to ask. Exit
-    code 1 if a provider can't be reached or refuses a key.
+    Each has ten seconds. `reachable` means that it answers, and that no key could be tried: there is none, or nothing
+    cheap to ask. Exit code 1 if a provider can't be reached or refuses a key.
     """
     settings = _settings(config_file, strict_config)
     with failures_in_words(AwsUnusable, ProxyUnusable):

@@ -28,7 +28,9 @@ SECOND_KEY = "sk-second-key-of-the-upstream"
 
 MAY_BE_EMPTY = {
     "aibridge_injected_tool_invocations_total": "the story has no MCP server",
-    "aibridge_circuit_breaker_state": "shown once a breaker has changed its state",
+    "aibridge_circuit_breaker": "shown once a breaker has changed its state",
+    "aibridge_key_pool_state_transitions_total": "the story's provider refuses no key",
+    "aibridge_key_pool_exhaustions_total": "likewise",
 }
 """Metrics that may have no value after the demo's story, each with its reason."""
 
@@ -110,10 +112,13 @@ async def _story(up: Served) -> None:
 
 
 @asynccontextmanager
-async def asked_after_a_story(folder: Path) -> AsyncIterator[Asking]:
-    """Told twice, so that counters are seen to grow."""
+async def asked_after_a_story(folder: Path, database_url: str) -> AsyncIterator[Asking]:
+    """Told twice, so that counters are seen to grow; limits are shared, so that their panels have something to show."""
     async with scripted_provider(keys=[UPSTREAM_KEY, SECOND_KEY]) as provider:
         more = {
+            "AIBRIDGE_DATABASE_URL": database_url,
+            "AIBRIDGE_LIMITS_SHARED": "true",
+            "AIBRIDGE_MAX_RPS": "1000",
             "AIBRIDGE_PROMETHEUS_ENABLE": "true",
             "AIBRIDGE_PROMETHEUS_ADDRESS": "127.0.0.1:0",
             "AIBRIDGE_PROVIDER_1_TYPE": "openai",
@@ -128,12 +133,12 @@ async def asked_after_a_story(folder: Path) -> AsyncIterator[Asking]:
 
 
 @pytest.mark.skipif(PROMETHEUS is None, reason="prometheus is not installed (Debian: prometheus)")
-async def test_every_query_answers(tmp_path: Path) -> None:
+async def test_every_query_answers(tmp_path: Path, postgres_url: str) -> None:
     """No query of the dashboard or of the guide errs, and none is empty but those that may be."""
     guide = [Query(f"line {block.line}", block.text) for block in GUIDE.blocks if block.language == "promql"]
     queries = [*panel_queries(OPERATION), *guide]
     assert len(queries) > 40
-    async with asked_after_a_story(tmp_path) as asking:
+    async with asked_after_a_story(tmp_path, postgres_url) as asking:
         empty = [query for query in queries if not await asking.result(as_promql(query.text))]
         assert [query.asked_by for query in empty if not any(name in query.text for name in MAY_BE_EMPTY)] == []
         for variable in variable_queries(OPERATION).values():
@@ -150,6 +155,14 @@ def test_queries_name_metrics_that_there_are() -> None:
     named = {word for text in texts for word in _words(text) if word.startswith("aibridge_")}
     assert named - known - {"aibridge_reader"} == set()
     assert len(named) > 20
+
+
+def test_what_stands_before_providers_is_shown() -> None:
+    """Every metric of limits, breakers and keys has a panel: who is refused should be seen by whoever runs it."""
+    from aibridge_adapters.telemetry.metrics.guards_table import GUARDS
+
+    shown = " ".join(query.text for query in panel_queries(OPERATION))
+    assert [metric.full_name for metric in GUARDS if metric.full_name not in shown] == []
 
 
 def _words(text: str) -> list[str]:
