@@ -19,16 +19,24 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """RFC 9110, section 5.6.2."""
 _VISIBLE = "".join(map(chr, range(0x20, 0x7F)))
 
-_RESERVED = frozenset(NOT_UPSTREAM) | {
-    b"accept-encoding",
-    b"api-key",
-    b"cookie",
-    b"set-cookie",
-    b"user-agent",
-    b"x-auth-token",
-}
-"""Names that mean something else on the way, or carry credentials."""
-_RESERVED_PREFIXES = (b"content-", b"proxy-", b"x-forwarded-", b"x-amz-", b"x-coder-agent-firewall-")
+_CREDENTIALS = frozenset((b"api-key", b"cookie", b"set-cookie", b"x-auth-token"))
+_OF_HTTP = frozenset((b"accept", b"accept-encoding", b"accept-language", b"date", b"range", b"user-agent"))
+_OF_TRACES = frozenset((b"baggage", b"traceparent", b"tracestate"))
+_OF_CLIENTS = frozenset((b"idempotency-key", b"x-request-id"))
+_RESERVED = frozenset(NOT_UPSTREAM) | _CREDENTIALS | _OF_HTTP | _OF_TRACES | _OF_CLIENTS
+"""Names that mean something else on the way: who sends them loses what they say, and providers misread it."""
+_RESERVED_PREFIXES = (
+    b"anthropic-",  # the version and betas of a request, and who pays
+    b"chatgpt-",  # the account of a login
+    b"content-",
+    b"openai-",  # organisation, project, betas
+    b"proxy-",
+    b"sec-",
+    b"x-amz-",  # parts of AWS's signature
+    b"x-coder-agent-firewall-",
+    b"x-forwarded-",
+    b"x-stainless-",  # what SDKs say of themselves, their timeout among it
+)
 
 
 def problem_with(name: str) -> str:

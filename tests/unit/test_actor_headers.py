@@ -63,11 +63,12 @@ def test_names_that_can_be_used(name: str) -> None:
         "Authorization", "X-Api-Key", "api-key", "Cookie", "Set-Cookie", "Host", "User-Agent", "Content-Type",
         "Accept-Encoding", "Connection", "TE", "Forwarded", "X-Forwarded-User", "Proxy-Authorization",
         "Coder-Session-Token", "X-AIBridge-Token", "X-Coder-AI-Governance-Token", "X-Coder-Agent-Firewall-Session-Id",
-        "X-AI-Bridge-Actor-Metadata-Name", "X-Amz-Date",
+        "X-AI-Bridge-Actor-Metadata-Name", "X-Amz-Date", "Anthropic-Version", "anthropic-beta", "OpenAI-Organization",
+        "ChatGPT-Account-Id", "X-Stainless-Timeout", "traceparent", "Accept", "Idempotency-Key", "Sec-WebSocket-Key",
     ],
 )  # fmt: skip
 def test_names_that_are_taken(name: str) -> None:
-    """Credentials, framing, the gateway's own."""
+    """Credentials, framing, the gateway's own, and what a provider reads in another sense."""
     assert "reserved" in problem_with(name)
 
 
