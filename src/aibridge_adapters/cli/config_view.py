@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 
 from aibridge_adapters.cli.safe_text import safe, safe_json
-from aibridge_adapters.config_sources import Entry, Loaded
+from aibridge_adapters.config_sources import Entry, Loaded, Source
 
 _UNSET = "-"
 _LISTS = ("providers.", "mcp.")
@@ -61,7 +61,7 @@ def _below(parent: str, entries: Sequence[Entry]) -> list[Entry]:
 
 def _line(key: str, entry: Entry) -> str:
     origin = safe(str(entry.origin))
-    if not entry.text:
+    if not entry.text and entry.origin.source is Source.DEFAULT:
         return f"# {key} =  # not set"
     if entry.secret:
         return f"# {key} = {_quoted(entry.text)}  # {origin}; masked"

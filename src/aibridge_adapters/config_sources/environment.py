@@ -1,7 +1,7 @@
 """The environment as a source.
 
 Belongs here: finding our variables among all others, under every prefix. Never: reading `os.environ` (it is passed in).
-An empty variable counts as not given, since many tools can't leave one out.
+An empty variable counts as not given, since many tools can't leave one out, unless its kind says what empty means.
 """
 
 import re
@@ -21,6 +21,7 @@ from aibridge_adapters.config_sources.table import BY_VARIABLE, SETTINGS
 _INDEXED = re.compile(r"(PROVIDER|MCP)_(0|[1-9]\d{0,8})_([A-Z0-9_]+)", re.ASCII)
 _SHORTHAND = re.compile(r"(ANTHROPIC|OPENAI)_(KEY|KEY_FILE|BASE_URL)|(BEDROCK)_(\w+)")
 _SECRET_FILES = {f"{setting.variable}_FILE": setting for setting in SETTINGS if setting.kind.secret}
+_MAY_BE_EMPTY = {variable for variable, setting in BY_VARIABLE.items() if setting.kind.empty}
 
 type_of_shorthand = {"ANTHROPIC": "anthropic", "OPENAI": "openai", "BEDROCK": "anthropic"}
 
@@ -30,7 +31,7 @@ def read_environment(environ: Mapping[str, str], report: Report) -> SourceValues
     reader = _Reader(report=report)
     for name, value in sorted(environ.items()):
         split = split_prefix(name)
-        if split is not None and value.strip() and not is_foreign(name, value.strip()):
+        if split is not None and (value.strip() or split[1] in _MAY_BE_EMPTY) and not is_foreign(name, value.strip()):
             reader.take(*split, value.strip())
     return SourceValues(
         settings=reader.settings,

@@ -71,7 +71,7 @@ class _Reader:
 
     def _take(self, key: str, value: object) -> None:
         given = self._given(key, value)
-        if value == "":
+        if value == "" and not (key in BY_KEY and BY_KEY[key].kind.empty):
             return
         if key in BY_KEY:
             raw = self._beside(value) if BY_KEY[key].kind.path else value

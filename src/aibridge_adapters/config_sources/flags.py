@@ -10,7 +10,7 @@ from aibridge_adapters.config_sources.table import BY_PARAMETER
 
 
 def read_flags(flags: Mapping[str, object], report: Report) -> SourceValues:
-    """Values by `Setting.parameter`; None and empty texts count as not given.
+    """Values by `Setting.parameter`; None counts as not given, and so does an empty text that is no value of its kind.
 
     Raises TypeError for a flag that doesn't exist: the caller declared it, not an operator.
     """
@@ -19,7 +19,7 @@ def read_flags(flags: Mapping[str, object], report: Report) -> SourceValues:
         if parameter not in BY_PARAMETER:
             raise TypeError(f"there is no flag for {parameter}")
         setting = BY_PARAMETER[parameter]
-        given = None if raw is None or raw == "" else _given(setting, raw, report)
+        given = None if raw is None or (raw == "" and not setting.kind.empty) else _given(setting, raw, report)
         if given is not None:
             settings[setting.key] = [given]
     return SourceValues(settings=settings)

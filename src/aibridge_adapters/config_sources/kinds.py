@@ -62,6 +62,8 @@ class Kind:
     """In `aibridge.toml`, relative to the folder of that file."""
     switch: bool = False
     """On or off; a pair of flags."""
+    empty: bool = False
+    """Whether an empty text is a value. Elsewhere it counts as not given."""
 
 
 def choice(*words: str) -> Kind:
@@ -89,6 +91,7 @@ HEADER_NAME = Kind(
     metavar="NAME",
     allowed="the name of a header that means nothing else on the way; empty: none is sent",
     read=read_header_name,
+    empty=True,
 )
 HEADER_NAMES = Kind(
     metavar="NAMES",

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from aibridge_adapters.cli.config_view import as_toml
 from aibridge_adapters.config import Settings, Timeouts
 from aibridge_adapters.config_sources import ConfigError, Source, find_file, kinds, load_settings
 from aibridge_adapters.config_sources.table import SETTINGS
@@ -157,6 +158,20 @@ def test_an_empty_value_counts_as_not_given(load):
     """Tools that can't leave a variable out leave it empty."""
     loaded = load({"AIBRIDGE_HTTP_ADDRESS": " ", "AIBRIDGE_PROVIDER_0_TYPE": ""}, 'log_level = ""', {"log_format": ""})
     assert loaded == load(toml="")
+
+
+@pytest.mark.parametrize("setting", [setting for setting in SETTINGS if setting.kind.empty], ids=lambda s: s.key)
+def test_an_empty_value_may_mean_something(load, setting):
+    """Whoever empties the name of a header that tells providers who asks doesn't get the usual one."""
+    assert setting.default
+    for given in (
+        load({f"AIBRIDGE_{setting.variable}": ""}),
+        load(toml=f'{setting.key} = ""'),
+        load(flags={setting.parameter: ""}),
+    ):
+        assert not field(given.settings, setting.key)
+        again = load(toml=as_toml(given))
+        assert not field(again.settings, setting.key)
 
 
 def test_two_names_of_one_setting_may_agree_but_not_disagree(load, problems):
