@@ -12,6 +12,7 @@ from attrs import frozen
 from storage_history import Sample, a_sample, records_of
 
 from aibridge_adapters.clock import SystemClock
+from aibridge_adapters.memory import settle_memory
 from aibridge_adapters.storage import Storage
 from aibridge_core.records import InterceptionEnded, Record
 
@@ -40,6 +41,7 @@ async def record(storage: Storage, concurrent: int, count: int) -> Recorded:
     waiting = [(sample, records_of(sample)) for sample in samples]
     records = sum(2 + len(found) for _, found in waiting)
     todo, begins = iter(waiting), list[float]()
+    settle_memory()  # as the server does
 
     async def requests() -> None:
         for sample, found in todo:

@@ -3,7 +3,6 @@
 Belongs here: flags, and what a person is told. Never: how a gateway is put together (compose.py).
 """
 
-import gc
 import logging
 import signal
 import sys
@@ -28,14 +27,12 @@ from aibridge_adapters.config import Settings
 from aibridge_adapters.config_sources import Loaded
 from aibridge_adapters.http.server import ListenError
 from aibridge_adapters.mcp import McpUnusable
+from aibridge_adapters.memory import settle_memory
 from aibridge_adapters.recording import SpoolNotOpened
 from aibridge_adapters.storage import StorageError, open_storage
 from aibridge_adapters.telemetry.logs import LogFileNotOpened, Logs, Places, log_to
 from aibridge_adapters.telemetry.tracing import TracingError
 from aibridge_adapters.upstream.proxies import ProxyUnusable
-
-GC_THRESHOLD = 5000
-"""New objects between two searches for cycles among them; Python's default is 700."""
 
 _log = logging.getLogger("aibridge")
 
@@ -94,7 +91,7 @@ async def _serve(loaded: Loaded, reread: Callable[[], Settings], logs: Logs) -> 
         logs.reopen()
 
     def on_ready(addresses: Sequence[str]) -> None:
-        _settle_memory()
+        settle_memory()
         _say_ready(loaded, addresses, has_users=has_users)
 
     await run_server(loaded.settings, on_ready=on_ready, stop=stop, reread=reread, on_hangup=on_hangup)
@@ -103,16 +100,6 @@ async def _serve(loaded: Loaded, reread: Callable[[], Settings], logs: Logs) -> 
 def _on_terminal() -> bool:
     """Whether there is a terminal that a person could close; one that hung up is none any more."""
     return sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty()
-
-
-def _settle_memory() -> None:
-    """Take what the start has made out of garbage collection: it stays for good, and walking it delays requests.
-
-    Nearly all that a request makes is freed by reference counts, so cycles may be looked for less often, too.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GC_THRESHOLD, 10, 10)
 
 
 async def _has_users(settings: Settings) -> bool:
