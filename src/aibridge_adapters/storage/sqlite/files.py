@@ -31,8 +31,8 @@ _WRITER_SETTINGS = (
     "PRAGMA wal_autocheckpoint = 4000",
     # SQLite notes what a statement changes in case it has to undo it: in memory instead of a file for each statement.
     "PRAGMA temp_store = MEMORY",
-    # Negative means KiB.
-    "PRAGMA cache_size = -16384",
+    # Negative means KiB. More made no difference to the writer's processor time that could be measured.
+    "PRAGMA cache_size = -8192",
 )
 _READER_SETTINGS = ("PRAGMA query_only = ON", "PRAGMA temp_store = MEMORY", "PRAGMA cache_size = -8192")
 
