@@ -125,7 +125,7 @@ class Outbox:
                 while not self._inbox.complete:
                     await self._inbox.get()
         except TimeoutError:
-            pass
+            pass  # it sends on and on; the connection closes on it
 
 
 class ExchangeTasks(TaskGroup):

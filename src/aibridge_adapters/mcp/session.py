@@ -187,7 +187,7 @@ class Session:
                     async for _ in subscription:
                         self._stale.set()
             except (MCPError, SubscriptionLost, TimeoutError):
-                pass
+                pass  # listened for again, after a while
             await anyio.sleep(RELISTEN)
 
     async def _hear(self, message: IncomingMessage) -> None:

@@ -224,7 +224,7 @@ class CatchingUp:
             async with asyncio.timeout(self._pauses.after(self._failures, short=self._outage.lost or source.gating)):
                 await self._urgent.wait()
         except TimeoutError:
-            pass
+            pass  # the pause is over
 
 
 def _late(failed: Mapping[str, Exception]) -> bool:

@@ -23,7 +23,6 @@ from aibridge_core.signing import Signer
 
 INVOKE_URL = "https://bedrock-runtime.{region}.amazonaws.com"
 MANTLE_URL = "https://bedrock-mantle.{region}.api.aws/anthropic"
-CONTROL_URL = "https://bedrock.{region}.amazonaws.com"
 INVOKE_SERVICE = "bedrock"
 MANTLE_SERVICE = "bedrock-mantle"
 """As signatures name them."""
