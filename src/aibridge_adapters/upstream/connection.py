@@ -1,28 +1,36 @@
 """One HTTP/1.1 connection: bytes of a socket in, heads and bodies out. One exchange at a time.
 
 Belongs here: what happens on an open connection (RFC 9112). Never: how it was opened (`dialling`), when it is used
-again (`transport`), or a word about AI.
+again (`pool`), or a word about AI.
 
-h11 knows the protocol. Bytes are parsed as they come in, so that everything one read has brought reaches the relay
-as one piece: on fast streams that is several times cheaper than a piece for each HTTP chunk.
+llhttp reads, the parser of Node and so of most clients: an answer that they can read can be read here. Bytes are
+parsed as they come in, so that everything one read has brought reaches the relay as one piece: on fast streams that is
+several times cheaper than a piece for each HTTP chunk.
 """
 
 import asyncio
 import select
-from collections.abc import Sequence
 from typing import Final, cast
 
-import h11
 import httpx
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+from aibridge_adapters.upstream.heads import Headers
+from aibridge_adapters.upstream.patience import Bell, Patience
+from aibridge_core.wire import AnswerHead
 
 MAX_HEAD: Final = 256 * 1024
-"""Longest answer head, in bytes."""
+"""Longest answer head, in bytes, and the most that may come between two pieces of a body and be none of it."""
 HIGH_WATER: Final = 256 * 1024
 """Body bytes waiting for the relay, above which the socket isn't read: a slow client slows its provider down."""
 SLICE: Final = 256 * 1024
 """A request body is handed to the socket in pieces of this many bytes."""
 
-Headers = Sequence[tuple[bytes, bytes]]
+_BODILESS: Final = frozenset({b"HEAD", b"CONNECT"})
+"""Methods whose answers end with their head (RFC 9112, section 6.3); a refused CONNECT is not used again anyway."""
+
+
+_SAID_BETTER: Final = {"Expected HTTP/, RTSP/ or ICE/": "It does not begin as HTTP does"}
 
 
 class Garbled(httpx.RemoteProtocolError):
@@ -30,72 +38,72 @@ class Garbled(httpx.RemoteProtocolError):
 
 
 class Connection(asyncio.Protocol):
-    """An open connection. `absolute_form` and `proxy_headers` are for one that leads to a forwarding proxy.
-
-    `patience` is how long the other side may be silent, in seconds; None means for ever.
-    """
+    """An open connection. `absolute_form` and `proxy_headers` are for one that leads to a forwarding proxy."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.transport: asyncio.Transport
         self.absolute_form = False
         self.proxy_headers: Headers = ()
         self.idle_since = 0.0
-        self._loop = loop
-        self._waiter: asyncio.Future[None] | None = None
+        self._bell = Bell(loop)
         self._writable = True
         self._failure: httpx.TransportError | None = None
-        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
+        self._parser: HttpResponseParser | None = HttpResponseParser(self)
         self._reset()
 
     def _reset(self) -> None:
-        self._head: h11.Response | None = None
-        self._pieces: list[bytes | bytearray] = []
+        self._asked = False
+        self._sent = False
+        self._bodiless = False
+        self._head: AnswerHead | None = None
+        self._lines: list[tuple[bytes, bytes]] = []
+        self._pieces: list[bytes] = []
         self._held = 0
         self._heard = False
+        self._fruitless = 0
+        """Bytes that came since there was last something for the relay."""
+        self._ends_with_connection = False
         self._complete = False
+        self._lasting = False
+        """Whether the other side will take another request."""
 
     # What the relay does with it
 
-    async def send(self, request: h11.Request, body: bytes, patience: float | None) -> None:
+    async def send(self, method: bytes, head: bytes, body: bytes, patience: Patience) -> None:
         """Send a request. Returns early if the answer came before the whole body was sent.
 
-        Raises httpx.WriteTimeout, and httpx.LocalProtocolError if HTTP can't carry this request.
+        Raises httpx.WriteTimeout, TimeoutError.
         """
-        try:
-            head = self._http.send(request)
-        except h11.LocalProtocolError as error:
-            raise httpx.LocalProtocolError("HTTP does not allow one of its headers") from error
-        self.transport.write((head or b"") + self._framed(body[:SLICE]))
+        self._asked = True
+        self._bodiless = method in _BODILESS
+        self.transport.write(head + body[:SLICE] if body else head)
         for start in range(SLICE, len(body), SLICE):
             while not (self._writable or self._head or self._failure):
-                await self._wait(patience, httpx.WriteTimeout)
+                await self._bell.wait(patience, httpx.WriteTimeout)
             if self._head or self._failure:
                 return
-            self.transport.write(self._framed(body[start : start + SLICE]))
-        self._http.send(h11.EndOfMessage())
+            self.transport.write(body[start : start + SLICE])
+        self._sent = True
 
-    def _framed(self, piece: bytes) -> bytes:
-        return (self._http.send(h11.Data(data=piece)) or b"") if piece else b""
-
-    async def head(self, patience: float | None) -> h11.Response:
-        """Await status and headers. Raises httpx.TransportError: Garbled if bytes came that are none."""
+    async def head(self, patience: Patience) -> AnswerHead:
+        """Await status and headers. Raises TimeoutError, httpx.TransportError: Garbled if bytes came that are none."""
         while self._head is None:
             if self._failure:
                 raise self._failure
-            await self._wait(patience, httpx.ReadTimeout)
+            await self._bell.wait(patience, httpx.ReadTimeout)
         return self._head
 
-    async def body(self, patience: float | None) -> bytes:
+    async def body(self, patience: Patience) -> bytes:
         """All of the body that has come since the last call, or the next piece; empty at the end.
 
-        Raises httpx.TransportError.
+        Raises TimeoutError, httpx.TransportError.
         """
         while not self._pieces:
             if self._complete:
                 return b""
             if self._failure:
                 raise self._failure
-            await self._wait(patience, httpx.ReadTimeout)
+            await self._bell.wait(patience, httpx.ReadTimeout)
         data = b"".join(self._pieces)
         self._pieces.clear()
         if self._held > HIGH_WATER:
@@ -115,11 +123,11 @@ class Connection(asyncio.Protocol):
 
     def recycle(self) -> bool:
         """Get ready for another exchange; if HTTP forbids that, close and return False."""
-        both_done = self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
-        if not both_done or self.transport.is_closing() or self._http.trailing_data[0]:
+        if not (self._sent and self._complete and self._lasting) or self.transport.is_closing():
             self.abort()
             return False
-        self._http.start_next_cycle()
+        if self._bodiless:  # the parser waits for the body that the head announced
+            self._parser = HttpResponseParser(self)
         self._reset()
         return True
 
@@ -141,81 +149,107 @@ class Connection(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)  # uvloop's are none by name
 
     def data_received(self, data: bytes) -> None:
-        if self._http.our_state is h11.IDLE:  # nothing was asked: a server that says goodbye, or a broken one
+        if not self._asked:  # a server that says goodbye, or a broken one
             self.abort()
-            return
-        self._heard = True
-        self._http.receive_data(data)
-        self._parse()
+        elif self._complete:  # more than the answer
+            self._lasting = False
+        elif self._parser and not self._failure:
+            self._heard = True
+            self._fruitless += len(data)
+            self._parse(self._parser, data)
+            if self._held > HIGH_WATER:
+                self.transport.pause_reading()
+            self._bell.ring()
+
+    def _parse(self, parser: HttpResponseParser, data: bytes) -> None:
+        try:
+            parser.feed_data(data)
+        except HttpParserError as error:
+            # The parser's texts are fixed. It quotes nothing of the provider's, which might hold the key it was sent.
+            self._refuse(_SAID_BETTER.get(str(error), str(error)))
+        except HttpParserUpgrade:
+            self._refuse("It switches to another protocol")
+        else:
+            if self._fruitless > MAX_HEAD:
+                self._refuse("Its head is too large" if self._head is None else "Its chunks are announced at length")
 
     def eof_received(self) -> None:
-        if self._http.our_state is not h11.IDLE and not self._complete:
-            if self._head is not None:
-                self._http.receive_data(b"")
-                self._parse()
-            else:
-                said = "in the middle of its answer's head" if self._heard else "without an answer"
-                self._fail(httpx.RemoteProtocolError(f"it closed the connection {said}"))
+        if not self._asked or self._complete:
+            return
+        if self._ends_with_connection:
+            self._complete = True
+            self._bell.ring()
+        elif self._head is not None:
+            self._fail("the connection was closed before its end")
+        else:
+            said = "in the middle of its answer's head" if self._heard else "without an answer"
+            self._fail(f"it closed the connection {said}")
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._bell.stop()
+        self._parser = None  # it holds methods of this object, and so both would wait for garbage collection
         if not self._complete:
-            self._fail(httpx.ReadError("the connection was reset" if exc else "the connection was closed"))
+            self._fail("the connection was reset" if exc else "the connection was closed", httpx.ReadError)
 
     def pause_writing(self) -> None:
         self._writable = False
 
     def resume_writing(self) -> None:
         self._writable = True
-        self._wake()
+        self._bell.ring()
 
-    def _parse(self) -> None:
-        try:
-            while not self._complete:
-                event = self._http.next_event()
-                if isinstance(event, h11.Data):
-                    self._pieces.append(event.data)
-                    self._held += len(event.data)
-                elif isinstance(event, h11.Response):
-                    self._head = event
-                elif isinstance(event, h11.EndOfMessage):
-                    self._complete = True
-                elif not isinstance(event, h11.InformationalResponse):
-                    break
-        except h11.RemoteProtocolError as error:
-            closed = self._http.trailing_data[1]  # then nothing came that could be wrong, only too little
-            # What h11 quotes behind the colon is the provider's, and might hold the key that it was sent.
-            wrong = f"its answer is not valid HTTP: {str(error).partition(':')[0]}"
-            fault = "the connection was closed before its end" if closed else wrong
-            self._fail(httpx.RemoteProtocolError(fault))
-        if self._held > HIGH_WATER:
-            self.transport.pause_reading()
-        self._wake()
+    # What the parser does with it
 
-    def _fail(self, error: httpx.TransportError) -> None:
+    def on_message_begin(self) -> None:
+        if self._complete:  # another answer, to a question that nobody has asked
+            self._lasting = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._head is None:  # else it stands behind the last chunk, where nobody looks
+            self._lines.append((name.lower(), value.rstrip(b" \t")))
+
+    def on_headers_complete(self) -> None:
+        parser = self._parser
+        if parser is None or self._complete:
+            return
+        status, headers = parser.get_status_code(), tuple(self._lines)
+        self._lines.clear()
+        if status < 200:
+            return
+        framing = [value.lower() for name, value in headers if name == b"transfer-encoding"]
+        if framing not in ([], [b"chunked"]):
+            self._refuse("It has an unknown transfer coding")
+            return
+        self._fruitless = 0
+        self._lasting = parser.should_keep_alive()
+        self._ends_with_connection = not framing and all(name != b"content-length" for name, _ in headers)
+        self._complete = self._bodiless
+        self._head = AnswerHead(status=status, headers=headers)
+
+    def on_body(self, data: bytes) -> None:
+        if self._complete:
+            self._lasting = False
+        else:
+            self._pieces.append(data)
+            self._held += len(data)
+            self._fruitless = 0
+
+    def on_message_complete(self) -> None:
+        if self._head is not None:
+            self._complete = True
+
+    def _refuse(self, why: str) -> None:
+        """What came is no HTTP. Nothing behind the end of an answer can spoil it."""
+        if self._complete:
+            self._lasting = False
+        else:
+            self._fail(f"its answer is not valid HTTP: {why[:1].lower()}{why[1:]}")
+
+    def _fail(self, text: str, kind: type[httpx.TransportError] = httpx.RemoteProtocolError) -> None:
         if self._failure is None:
             begun = self._head is None and self._heard
-            self._failure = Garbled(str(error)) if begun else error
-        self._wake()
-
-    def _wake(self) -> None:
-        if self._waiter and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    async def _wait(self, patience: float | None, error: type[httpx.TimeoutException]) -> None:
-        """Until something happens, at most `patience` seconds. A bare timer costs a tenth of a timeout context."""
-        waiter = self._waiter = self._loop.create_future()
-        timer = self._loop.call_later(patience, _expire, waiter, error) if patience else None
-        try:
-            await waiter
-        finally:
-            self._waiter = None
-            if timer:
-                timer.cancel()
-
-
-def _expire(waiter: asyncio.Future[None], error: type[httpx.TimeoutException]) -> None:
-    if not waiter.done():
-        waiter.set_exception(error("silent for too long"))
+            self._failure = Garbled(text) if begun else kind(text)
+        self._bell.ring()
 
 
 def _readable(descriptor: int) -> bool:

@@ -10,11 +10,12 @@ from base64 import b64encode
 from ipaddress import ip_address
 from pathlib import Path
 
-import h11
 import httpx
 from aiohappyeyeballs import start_connection
 
-from aibridge_adapters.upstream.connection import Connection, Headers
+from aibridge_adapters.upstream.connection import Connection
+from aibridge_adapters.upstream.heads import Headers, request_head
+from aibridge_adapters.upstream.patience import Patience
 from aibridge_adapters.upstream.proxies import Proxies, port_of
 
 _HAPPY_EYEBALLS = 0.25
@@ -96,10 +97,11 @@ class Dialler:
         host = url.raw_host.decode("ascii")
         target = f"{f'[{host}]' if ':' in host else host}:{port_of(url)}".encode("ascii")
         headers = [(b"host", target), *_authorization(proxy)]
-        await connection.send(h11.Request(method=b"CONNECT", target=target, headers=headers), b"", None)
-        answer = await connection.head(None)
-        if not 200 <= answer.status_code < 300:
-            raise httpx.ProxyError(f"its proxy {proxy.url.host} refused the tunnel with status {answer.status_code}")
+        patience = Patience()  # who called limits all of this
+        await connection.send(b"CONNECT", request_head(b"CONNECT", target, headers), b"", patience)
+        answer = await connection.head(patience)
+        if not 200 <= answer.status < 300:
+            raise httpx.ProxyError(f"its proxy {proxy.url.host} refused the tunnel with status {answer.status}")
         loop = asyncio.get_running_loop()
         inner = Connection(loop)
         transport = await loop.start_tls(connection.transport, inner, self._context, server_hostname=url.host)

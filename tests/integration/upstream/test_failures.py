@@ -90,18 +90,27 @@ async def test_an_answer_that_is_none(ask: Ask, said: bytes, reset: bool) -> Non
 
 
 @pytest.mark.parametrize(
-    "said",
+    ("said", "wrong"),
     [
-        b"denied for sk-secret\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nsk-secret : x\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nsk-secret\r\n",
+        (b"denied for sk-secret\r\n\r\n", "it does not begin as HTTP does"),
+        (b"HTTP/1.1 200 OK\r\nsk-secret : x\r\n\r\n", "invalid header token"),
+        (b"HTTP/1.1 200 OK\r\nx: y\r\n sk-secret\r\n\r\n", "unexpected whitespace after header value"),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: sk-secret\r\n\r\nx", "it has an unknown transfer coding"),
+        (b"HTTP/1.1 101 x\r\nupgrade: sk-secret\r\nconnection: upgrade\r\n\r\n", "it switches to another protocol"),
+        (b"HTTP/1.1 200 OK\r\nx: " + b"x" * 2**19, "its head is too large"),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nsk-secret\r\n", "invalid character in chunk size"),
+        (CHUNKED + b"1;" + b"x" * 2**19, "its chunks are announced at length"),
+        (
+            b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n",
+            "transfer-Encoding can't be present with Content-Length",
+        ),
     ],
-    ids=["status line", "header", "chunk"],
+    ids=["status line", "header", "fold", "coding", "upgrade", "long head", "chunk", "long extension", "two lengths"],
 )
-async def test_what_is_no_http_is_not_quoted(upstream: HttpxUpstream, said: bytes) -> None:
+async def test_what_is_no_http_is_not_quoted(upstream: HttpxUpstream, said: bytes, wrong: str) -> None:
     """It might hold the key; which part of the answer is wrong is enough to know."""
     async with listening(saying(said)) as server:
-        with pytest.raises(UpstreamBroken, match="not valid HTTP: illegal ") as broken:
+        with pytest.raises(UpstreamBroken, match=f"not valid HTTP: {wrong}$") as broken:
             async with upstream.open(streamed(server.url)) as answer:
                 async for _ in answer.chunks():
                     pass
@@ -173,6 +182,19 @@ async def test_silence_inside_a_stream() -> None:
     async with patient(read_idle=30, stream_idle=0.05) as upstream, listening(stalls) as server:
         with pytest.raises(UpstreamTimeout, match=r"silent for 0.05 s"):
             await asked(upstream, server.url, streaming=True)
+
+
+async def test_a_stream_that_is_never_silent_for_long() -> None:
+    """The limit holds from piece to piece, not for all of them together."""
+    async with (
+        patient(stream_idle=0.1) as upstream,
+        listening(drips) as server,
+        upstream.open(streamed(server.url)) as answer,
+    ):
+        pieces = answer.chunks()
+        received = 0
+        while received < 50:  # at least 0.25 seconds
+            received += len(await anext(pieces))
 
 
 async def test_silence_inside_a_blocking_answer() -> None:

@@ -7,10 +7,7 @@ import httpx
 import pytest
 
 from aibridge_adapters.config import Timeouts
-from aibridge_adapters.upstream.dialling import Dialler, trust
 from aibridge_adapters.upstream.httpx_upstream import HttpxUpstream
-from aibridge_adapters.upstream.proxies import Proxies
-from aibridge_adapters.upstream.transport import KeepAliveTransport
 from aibridge_core.errors import UpstreamUnreachable
 from integration.upstream.conftest import Ask, asked, streamed
 from integration.upstream.peers import OK, Peer, always, listening
@@ -21,8 +18,7 @@ ENDLESS = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n"
 
 
 def pooled(**limits: float) -> HttpxUpstream:
-    dialler = Dialler(context=trust(None), proxies=Proxies())
-    return HttpxUpstream(Timeouts(), transport=KeepAliveTransport(dialler, **limits))  # type: ignore[arg-type]
+    return HttpxUpstream(Timeouts(), environ={}, **limits)  # type: ignore[arg-type]
 
 
 async def test_one_connection_serves_request_after_request(ask: Ask) -> None:
