@@ -5,8 +5,6 @@ Belongs here: the use case from the client's request to its outcome. Never: HTTP
 
 from collections.abc import Callable
 
-from attrs import evolve
-
 from aibridge_core.actor_headers import NO_ACTOR_HEADERS, ActorHeaders
 from aibridge_core.actors import Actor
 from aibridge_core.breaker import FREE, Breakers, FreePassage, Passage
@@ -81,7 +79,7 @@ class Bridge:
 
     async def _handle(self, match: Match, request: ClientRequest, caller: Caller, reply: Reply, watch: Watch) -> None:
         with watch.during(Phase.FIND_TOOLS):
-            toolbox = evolve(await self._tools.toolbox(caller.actor), hidden=self._hidden.of(caller.actor.id))
+            toolbox = (await self._tools.toolbox(caller.actor)).hiding(self._hidden.of(caller.actor.id))
         with watch.during(Phase.INTERCEPT):
             asked = await self._intake.read(match, request, caller, toolbox)
         del request

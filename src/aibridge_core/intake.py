@@ -140,7 +140,7 @@ class Intake:
         if translation.profile:
             start = evolve(start, metadata={**start.metadata, INFERENCE_PROFILE: translation.profile})
         outgoing = self._outgoing(match, request, interceptor, credential, translation, start, plain)
-        interceptor.request = evolve(interceptor.request, body=b"")
+        interceptor.request = interceptor.request.having(b"")
         return Asked(
             interceptor=interceptor,
             start=start,

@@ -6,7 +6,7 @@ Belongs here: the order of things between two connections, the tools and the aud
 from collections.abc import Sequence
 from typing import Protocol
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from aibridge_core.actors import Actor
 from aibridge_core.dialects.api import CallTools, Interceptor, Observed, Refused, Relay, Step
@@ -82,7 +82,7 @@ class RelayLoop:
                 self._observe([ToolResult(call=call, error="not run: too many turns") for call in self._calls])
                 raise TurnLimitReached(f"the model called injected tools in {turns} turns without an answer")
             results = await self._run_tools()
-            self._request = evolve(self._request, body=self._interceptor.resume(results))
+            self._request = self._request.having(body=self._interceptor.resume(results))
             await self._turn()
             turns += 1
         if self._calls:
@@ -99,7 +99,7 @@ class RelayLoop:
     async def _turn(self) -> None:
         self._calls = ()
         call = self._dispatch.call(self._request)
-        self._request = evolve(self._request, body=b"")  # not needed for as long as the answer may last
+        self._request = self._request.having(body=b"")  # not needed for as long as the answer may last
         async with call as answer:
             self._begin(answer.head)
             if self._reply.started and not self._interceptor.streams:

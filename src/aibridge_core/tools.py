@@ -68,6 +68,10 @@ class Toolbox:
     hidden: OwnTurns | NothingHidden = NOTHING_HIDDEN
     """What earlier answers hid from this user's clients."""
 
+    def hiding(self, hidden: OwnTurns | NothingHidden) -> "Toolbox":
+        """The same tools for somebody from whom this was hidden."""
+        return Toolbox(tools=self.tools, never_for=self.never_for, hidden=hidden)
+
     def for_model(self, model: str) -> Sequence[Tool]:
         """What a request for this model is offered."""
         return () if self.never_for and self.never_for.search(model) else self.tools

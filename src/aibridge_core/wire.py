@@ -4,7 +4,7 @@ Belongs here: values for requests and answers on both sides. Never: a connection
 their order and repetitions are kept.
 """
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -69,13 +69,24 @@ class UpstreamRequest:
     """Whether a stream is asked for: streams have no total timeout."""
     subject: Subject = Subject()
 
+    def having(self, *, headers: Headers | None = None, body: bytes | None = None) -> "UpstreamRequest":
+        """The request with other headers, or another body; `attrs.evolve` takes twice as long."""
+        return UpstreamRequest(
+            method=self.method,
+            url=self.url,
+            headers=self.headers if headers is None else headers,
+            body=self.body if body is None else body,
+            streaming=self.streaming,
+            subject=self.subject,
+        )
+
 
 def with_headers(request: UpstreamRequest, headers: Headers) -> UpstreamRequest:
     """The request with these headers in place of its own of the same names."""
     if not headers:
         return request
     names = {name for name, _ in headers}
-    return evolve(request, headers=(*(kept for kept in request.headers if kept[0] not in names), *headers))
+    return request.having(headers=(*[kept for kept in request.headers if kept[0] not in names], *headers))
 
 
 @frozen(kw_only=True)

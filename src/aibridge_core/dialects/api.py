@@ -31,6 +31,19 @@ class RequestView:
     session_hint: str | None = None
     """What the body says of the client's session: `metadata.user_id` (Messages) or `prompt_cache_key` (OpenAI)."""
 
+    def having(self, body: bytes) -> "RequestView":
+        """The view with another body; the same one if it is that already. `attrs.evolve` takes twice as long."""
+        if body is self.body:
+            return self
+        return RequestView(
+            body=body,
+            model=self.model,
+            streaming=self.streaming,
+            prompt=self.prompt,
+            correlating_tool_call_id=self.correlating_tool_call_id,
+            session_hint=self.session_hint,
+        )
+
 
 class Relay(msgspec.Struct, frozen=True, gc=False):
     """Bytes for the client. `last`: they complete the answer, so they go out when its records are durable.

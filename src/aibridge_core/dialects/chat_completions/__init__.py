@@ -6,7 +6,6 @@ Belongs here: this dialect's face to the rest. What it reads is in `request.py` 
 from functools import partial
 
 import msgspec
-from attrs import evolve
 
 from aibridge_core.dialects.chat_completions.request import read_request
 from aibridge_core.dialects.chat_completions.response import ChatReader
@@ -31,10 +30,10 @@ class ChatCompletionsDialect:
         """Read a request, and splice in the tools that its model is offered. Raises MalformedRequest, TooManyTools."""
         view = read_request(body)
         asked = view.body is not body
-        view = evolve(view, body=restored(view.body, toolbox.hidden))
+        view = view.having(restored(view.body, toolbox.hidden))
         tools = toolbox.tools
         if tools and takes_tools(body):
-            view = evolve(view, body=offer(view.body, tools))
+            view = view.having(offer(view.body, tools))
             turns = ChatTurns(tools, voice=self, hide_usage=asked)
             return ToolInterceptor(request=view, voice=self, turns=turns, hidden=toolbox.hidden)
         return AnswerInterceptor(

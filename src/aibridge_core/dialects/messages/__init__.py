@@ -7,7 +7,6 @@ answer means; see `request.py` and `response.py`.
 from collections.abc import Mapping, Sequence
 
 import msgspec
-from attrs import evolve
 
 from aibridge_core.dialects.interceptor import AnswerInterceptor
 from aibridge_core.dialects.messages.request import read_request
@@ -46,10 +45,10 @@ class MessagesDialect:
     def intercept(self, body: bytes, toolbox: Toolbox = NO_TOOLS, *, path: str = "") -> AnswerInterceptor:
         """Read a request, and splice in the tools that its model is offered. Raises MalformedRequest."""
         request = read_request(body)
-        request = evolve(request, body=restored(body, toolbox.hidden))
+        request = request.having(restored(body, toolbox.hidden))
         if tools := toolbox.for_model(request.model):
             turns = MessagesTurns(tools, voice=self)
-            request = evolve(request, body=_offering(request.body, tools))
+            request = request.having(_offering(request.body, tools))
             return ToolInterceptor(request=request, voice=self, turns=turns, hidden=toolbox.hidden)
         return AnswerInterceptor(request=request, voice=self, new_reader=MessagesReader)
 

@@ -4,7 +4,6 @@ Belongs here: this dialect's face to the rest. What it reads is in `request.py` 
 """
 
 import msgspec
-from attrs import evolve
 
 from aibridge_core.dialects.interceptor import AnswerInterceptor
 from aibridge_core.dialects.openai_errors import error_body, error_object
@@ -35,9 +34,9 @@ class ResponsesDialect:
         Raises MalformedRequest, TooManyTools, and NotSupported for background requests.
         """
         request = read_request(self._continuations.applied(body))
-        request = evolve(request, body=restored(request.body, toolbox.hidden))
+        request = request.having(restored(request.body, toolbox.hidden))
         if tools := toolbox.tools:
-            request = evolve(request, body=offer(request.body, tools))
+            request = request.having(offer(request.body, tools))
             turns = ResponsesTurns(
                 tools,
                 voice=self,
