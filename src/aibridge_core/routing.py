@@ -43,6 +43,13 @@ class Router:
     def replace(self, providers: Iterable[Provider]) -> None:
         """From now on these are the ones. Whoever has a `Match` already goes on with the provider in it."""
         self._providers = {provider.name: provider for provider in providers}
+        # Nearly every request is for a path without a part of its own, and finding its route costs 2 us.
+        paths = [
+            f"/{provider.name}{provider.kind.prefix}{route.path}"
+            for provider in self._providers.values()
+            for route in provider.kind.routes
+        ]
+        self._exact = {path: match for path in paths if (match := self._look_for(path))}
 
     @property
     def providers(self) -> Sequence[Provider]:
@@ -56,8 +63,10 @@ class Router:
 
     def resolve(self, method: str, path: str) -> Match:
         """Find the route of `/<provider>/...`. Raises RouteNotFound, ProviderDisabled, MethodNotAllowed."""
-        self._check_enabled(path)
         match = self.find(path)
+        provider = match.provider if match else self._provider(path)
+        if provider and not provider.enabled:
+            raise ProviderDisabled(f'provider_disabled: AI provider "{provider.name}" is disabled')
         if match is None:
             known = ", ".join(self._providers) or "none"
             raise RouteNotFound(f"route not supported: {method} {path}. Configured providers: {known}")
@@ -66,13 +75,14 @@ class Router:
             raise MethodNotAllowed(f"{path} takes {served}, not {method}", allowed=served)
         return match
 
-    def _check_enabled(self, path: str) -> None:
-        provider = self._providers.get(path.lstrip("/").partition("/")[0])
-        if provider and not provider.enabled:
-            raise ProviderDisabled(f'provider_disabled: AI provider "{provider.name}" is disabled')
+    def _provider(self, path: str) -> Provider | None:
+        return self._providers.get(path.lstrip("/").partition("/")[0])
 
     def find(self, path: str) -> Match | None:
         """The route of a path, whatever the method."""
+        return self._exact.get(path) or self._look_for(path)
+
+    def _look_for(self, path: str) -> Match | None:
         name, _, rest = path.lstrip("/").partition("/")
         provider = self._providers.get(name)
         route = provider.route(f"/{rest}") if provider else None

@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 import anyio
 from attrs import field, frozen
 
-from aibridge_adapters.http.body import BODY_TIMEOUT, ClientLeft, read_body
+from aibridge_adapters.http.body import BODY_TIMEOUT, BodyReader, ClientLeft
 from aibridge_adapters.http.conversation import Conversation
 from aibridge_adapters.http.reply import AsgiReply, Send
 from aibridge_adapters.http.tasks import RequestTasks
@@ -63,11 +63,16 @@ class GatewayApp:
     allow_byok: bool = True
     max_body: int = 32 * 1024 * 1024
     body_timeout: float = BODY_TIMEOUT
-    """For a request's body, in seconds; see `read_body`."""
+    """For a request's body, in seconds; see `BodyReader`."""
     keep_alive_interval: float = 10.0
     tunnelling: Tunnelling | None = None
     """For WebSockets; None refuses them all."""
     _draining: anyio.Event = field(factory=anyio.Event)
+    _bodies: BodyReader = field(init=False)
+
+    @_bodies.default
+    def _within_limits(self) -> BodyReader:
+        return BodyReader(limit=self.max_body, patience=self.body_timeout)
 
     def drain(self) -> None:
         """From now on refuse new requests; running ones go on."""
@@ -133,7 +138,7 @@ class GatewayApp:
         match = self.router.resolve(arrival.method, arrival.path)
         if self._draining.is_set():
             raise ShuttingDown("the gateway is shutting down; try again")
-        body = await read_body(arrival.headers, receive, limit=self.max_body, patience=self.body_timeout)
+        body = await self._bodies.read(arrival.headers, receive)
         use_case = self.bridge if match.route.mode is Mode.BRIDGED else self.passthrough
         reply.watch(scope, receive)
         request = _request(arrival, arrival.method, scope.get("query_string", b""), body)

@@ -9,9 +9,9 @@ While all is well it adds an entry in a queue and one in a dictionary: no task, 
 import asyncio
 from collections.abc import Callable, Sequence
 
+from aibridge_adapters.deadlines import Deadlines
 from aibridge_adapters.recording.catching_up import CatchingUp
 from aibridge_adapters.recording.counters import RecordingCounters
-from aibridge_adapters.recording.deadline import Deadlines
 from aibridge_adapters.recording.outage import described
 from aibridge_adapters.recording.parcels import Held, Parcel
 from aibridge_adapters.recording.standby import Standby

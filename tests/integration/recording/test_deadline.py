@@ -5,7 +5,7 @@ import asyncio
 import anyio
 import pytest
 
-from aibridge_adapters.recording.deadline import Deadlines
+from aibridge_adapters.deadlines import Deadlines
 
 pytestmark = pytest.mark.anyio
 

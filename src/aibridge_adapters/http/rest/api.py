@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.routing import Route, Router
 from starlette.types import Message, Receive, Scope, Send
 
-from aibridge_adapters.http.body import ClientLeft, read_body
+from aibridge_adapters.http.body import BodyReader, ClientLeft
 from aibridge_adapters.http.rest.administration import Administration, Reload, nothing_to_reload
 from aibridge_adapters.http.rest.boundaries import Boundaries
 from aibridge_adapters.http.rest.catalogue import Catalogue, ProviderInfo
@@ -100,10 +100,10 @@ class _Endpoint:
 
     def __init__(self, operation: Operation) -> None:
         self._operation = operation
+        self._bodies = BodyReader(limit=operation.body.limit) if operation.body else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        taken = self._operation.body
-        body = await read_body(tuple(scope["headers"]), receive, limit=taken.limit) if taken else b""
+        body = await self._bodies.read(tuple(scope["headers"]), receive) if self._bodies else b""
         response = await self._operation.handler(
             Call(
                 actor=scope[ACTOR],

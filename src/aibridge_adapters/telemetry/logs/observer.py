@@ -19,7 +19,7 @@ from aibridge_core.errors import (
     Unauthenticated,
 )
 from aibridge_core.intake import FIREWALL_IGNORED
-from aibridge_core.observing import Phase, Unwatched
+from aibridge_core.observing import NOTHING, Phase, Unwatched
 from aibridge_core.records import InterceptionEnded, InterceptionStart, Status
 from aibridge_core.routing import Match
 from aibridge_core.wire import ClientRequest
@@ -68,7 +68,7 @@ class _Bridged(Unwatched):
     def during(self, phase: Phase) -> AbstractContextManager[None]:
         if phase is Phase.PROCESS:
             self._begun = True
-        return super().during(phase)
+        return NOTHING
 
     def started(self, start: InterceptionStart) -> None:
         self._start = start

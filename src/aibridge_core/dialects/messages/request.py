@@ -10,15 +10,18 @@ from typing import Any
 import msgspec
 
 from aibridge_core.dialects.api import RequestView
-from aibridge_core.dialects.jsontext import UNREADABLE, read, text_or, try_read
+from aibridge_core.dialects.jsontext import UNREADABLE, read, starts, text_or, try_read
 from aibridge_core.errors import MalformedRequest
+
+_NO_VALUE = msgspec.Raw(b"")
+"""Stands for a member that isn't there."""
 
 
 class _Request(msgspec.Struct):
     model: str
     stream: bool | None = None
     messages: list[msgspec.Raw] | None = None
-    metadata: msgspec.Raw = msgspec.Raw(b"null")
+    metadata: msgspec.Raw = _NO_VALUE
 
 
 class _Metadata(msgspec.Struct):
@@ -27,7 +30,7 @@ class _Metadata(msgspec.Struct):
 
 class _Message(msgspec.Struct):
     role: Any = None
-    content: msgspec.Raw = msgspec.Raw(b"null")
+    content: msgspec.Raw = _NO_VALUE
 
 
 class _Part(msgspec.Struct):
@@ -52,7 +55,7 @@ def read_request(body: bytes) -> RequestView:
     request = _decode(body)
     message = _last_turn(request.messages or ())
     parts = _parts(message.content)
-    metadata = try_read(_METADATA, request.metadata) or _NO_METADATA
+    metadata = (try_read(_METADATA, request.metadata) if starts(request.metadata, b"{") else None) or _NO_METADATA
     return RequestView(
         body=body,
         model=request.model,
@@ -95,7 +98,7 @@ def _last_turn(messages: Sequence[msgspec.Raw]) -> _Message:
 
 def _parts(content: msgspec.Raw) -> Sequence[_Part]:
     """The parts of a content list, the last one first; what isn't a part is left out."""
-    raws = try_read(_LIST, content) or ()
+    raws = (try_read(_LIST, content) if starts(content, b"[") else None) or ()
     return [part for raw in reversed(raws) if (part := try_read(_PART, raw))]
 
 

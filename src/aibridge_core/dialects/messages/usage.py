@@ -3,7 +3,6 @@
 Belongs here: the names of its counts and how later ones replace earlier ones. Never: prices, or an estimate.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from aibridge_core.dialects.jsontext import count_or_none
@@ -42,7 +41,7 @@ class UsageCounter:
 
     def replace(self, usage: Any) -> bool:
         """Take over the fields of a `usage` object that hold what they should; says whether there was a count."""
-        if not isinstance(usage, Mapping):
+        if not isinstance(usage, dict):
             return False
         counts = {
             ours: count for theirs, ours in _COUNTS.items() if (count := count_or_none(usage.get(theirs))) is not None
@@ -50,15 +49,13 @@ class UsageCounter:
         self._counts.update(counts)
         self._labels.update({name: value for name in _LABELS if isinstance(value := usage.get(name), str)})
         for name, prefix in _DETAILS.items():
-            self._replace_details(usage.get(name), prefix)
+            if isinstance(details := usage.get(name), dict):
+                self._replace_details(details, prefix)
         return bool(counts)
 
-    def _replace_details(self, details: Any, prefix: str) -> None:
-        if isinstance(details, Mapping):
-            found = {
-                prefix + str(name).removesuffix("_tokens"): count_or_none(value) for name, value in details.items()
-            }
-            self._extra.update({name: count for name, count in found.items() if count is not None})
+    def _replace_details(self, details: dict[str, Any], prefix: str) -> None:
+        found = {prefix + name.removesuffix("_tokens"): count_or_none(value) for name, value in details.items()}
+        self._extra.update({name: count for name, count in found.items() if count is not None})
 
     def fact(self, *, response_id: str, model: str, partial: bool) -> TokenUsage | None:
         """The record; None if there was no count. A missing input or output count makes it partial, too."""

@@ -12,9 +12,9 @@ from msgspec import Raw
 
 from aibridge_core.dialects.api import Failed
 from aibridge_core.dialects.interceptor import Verdict
-from aibridge_core.dialects.jsontext import text_or, try_read
+from aibridge_core.dialects.jsontext import starts, text_or, try_read
 from aibridge_core.dialects.openai_errors import reported, unlike_the_api
-from aibridge_core.dialects.openai_request import NO_VALUE, elements, starts
+from aibridge_core.dialects.openai_request import NO_VALUE, elements
 from aibridge_core.dialects.openai_usage import token_usage
 from aibridge_core.dialects.responses.items import carries_facts, item_facts, read_item
 from aibridge_core.dialects.responses.unfinished import DELTAS, Delta, UnfinishedItem

@@ -10,8 +10,8 @@ import msgspec
 from msgspec import Raw
 
 from aibridge_core.dialects import openai_tools
-from aibridge_core.dialects.jsontext import try_read
-from aibridge_core.dialects.openai_request import NO_VALUE, starts
+from aibridge_core.dialects.jsontext import starts, try_read
+from aibridge_core.dialects.openai_request import NO_VALUE
 from aibridge_core.dialects.openai_tools import not_shown, result_text, schema
 from aibridge_core.dialects.splice import append_items, find_member, set_member
 from aibridge_core.tools import Tool, ToolResult

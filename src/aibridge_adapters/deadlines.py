@@ -23,6 +23,8 @@ class Deadlines:
         """A context. Raises TimeoutError if what is awaited inside takes longer. Use it once, at once."""
         loop = asyncio.get_running_loop()
         wait = Wait(loop.time() + self._seconds)
+        while self._waits and self._waits[0].over:
+            self._waits.popleft()
         self._waits.append(wait)
         if not self._armed:
             self._armed = True
