@@ -19,7 +19,6 @@ from aibridge_core.wire import Headers, header
 
 SESSION_HEADER = b"x-coder-agent-firewall-session-id"
 SEQUENCE_HEADER = b"x-coder-agent-firewall-sequence-number"
-_HEADERS = frozenset((SESSION_HEADER, SEQUENCE_HEADER))
 
 MAX_SEQUENCE_NUMBER = 2**63 - 1
 """Largest number that every database can keep; a firewall that numbers a call each microsecond never gets there."""
@@ -125,9 +124,9 @@ def firewall_place(session_id: str, sequence_number: str) -> FirewallPlace:
 
 def place_of_request(headers: Headers) -> FirewallPlace | None:
     """Where the firewall around a client saw this request; None without its headers. Raises InvalidFirewallPlace."""
-    if _HEADERS.isdisjoint([name for name, _ in headers]):  # one pass, since most requests have neither
-        return None
     session, number = header(headers, SESSION_HEADER), header(headers, SEQUENCE_HEADER)
+    if session is None and number is None:
+        return None
     if session is None or number is None:
         missing = SESSION_HEADER if session is None else SEQUENCE_HEADER
         raise InvalidFirewallPlace(f"{missing.decode()} is missing")

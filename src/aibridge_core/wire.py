@@ -4,13 +4,35 @@ Belongs here: values for requests and answers on both sides. Never: a connection
 their order and repetitions are kept.
 """
 
+from collections.abc import Iterable, Mapping
+from typing import Self
+
 from attrs import field, frozen
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
+class IndexedHeaders(tuple[tuple[bytes, bytes], ...]):
+    """Headers that are asked for many names, most of them in vain, as a request's are: some twenty times.
+
+    An index costs as much as five questions without one, with 25 headers as with 9.
+    """
+
+    first: Mapping[bytes, bytes]
+    """The first value of each."""
+
+    def __new__(cls, pairs: Iterable[tuple[bytes, bytes]]) -> Self:
+        """Of pairs in their order."""
+        headers = super().__new__(cls, pairs)
+        headers.first = dict(reversed(headers))
+        return headers
+
+
 def header(headers: Headers, name: bytes) -> str | None:
     """The first value of a header, decoded as Latin-1 and trimmed; None if it is absent."""
+    if isinstance(headers, IndexedHeaders):
+        found = headers.first.get(name)
+        return None if found is None else found.decode("latin-1").strip()
     for key, value in headers:
         if key == name:
             return value.decode("latin-1").strip()

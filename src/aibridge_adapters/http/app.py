@@ -29,7 +29,7 @@ from aibridge_core.passthrough import Passthrough
 from aibridge_core.ports import Authenticator, Clock, NewId
 from aibridge_core.providers.routes import Mode
 from aibridge_core.routing import Router
-from aibridge_core.wire import AnswerHead, Arrival, ClientRequest, header
+from aibridge_core.wire import AnswerHead, Arrival, ClientRequest, IndexedHeaders, header
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -249,7 +249,7 @@ def _arrival(scope: Scope, path: str) -> Arrival:
     return Arrival(
         method=scope["method"],
         path=path,
-        headers=tuple([(bytes(name).lower(), bytes(value)) for name, value in scope["headers"]]),
+        headers=IndexedHeaders([(bytes(name).lower(), bytes(value)) for name, value in scope["headers"]]),
         client_host=client[0] if client else "",
         scheme=scope.get("scheme", "http"),
         http_version=scope.get("http_version", ""),
