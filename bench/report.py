@@ -159,7 +159,7 @@ def as_markdown(lines: Sequence[Line]) -> str:
 
 def machine() -> str:
     """Where this was measured."""
-    libraries = ", ".join(f"{name} {version(name)}" for name in ("hypercorn", "h11", "httpx", "msgspec"))
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("hypercorn", "httptools", "httpx", "msgspec"))
     day = datetime.now(UTC).date().isoformat()  # noqa: TID251
     return (
         f"{day}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "

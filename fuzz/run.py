@@ -15,7 +15,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 TESTS = HERE.parent / "tests"
-INSTRUMENTED = ("aibridge_core", "aibridge_adapters", "h11")
+INSTRUMENTED = ("aibridge_core", "aibridge_adapters")
 
 
 def main() -> int:

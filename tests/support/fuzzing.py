@@ -11,13 +11,12 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from urllib.parse import unquote
 
-import h11
 import msgspec
-from attrs import frozen
+from attrs import evolve, frozen
 
 from aibridge_adapters.codings import Codings
 from aibridge_adapters.dumps.text import AnswerBody
-from aibridge_adapters.http.strict import MAX_HEAD, StrictConnection
+from aibridge_adapters.http.strict import MAX_HEAD
 from aibridge_core.boundaries import InvalidFirewallPlace, place_of_request
 from aibridge_core.boundary_lines import InvalidLine, read_line
 from aibridge_core.clients import Signals, classify
@@ -37,6 +36,7 @@ from aibridge_core.search import InvalidSearch, parse_clients, parse_interceptio
 from aibridge_core.sessions import session_id
 from aibridge_core.sse import SseScanner
 from aibridge_core.wire import AnswerHead, Headers
+from support import http1 as http1_reading
 
 STREAM = AnswerHead(status=200, headers=((b"content-type", b"text/event-stream"),))
 JSON = AnswerHead(status=200, headers=((b"content-type", b"application/json"),))
@@ -213,21 +213,31 @@ def codings(data: bytes) -> None:
 
 
 def http1(data: bytes) -> None:
-    """A request has one length, few header lines and no line within a line; anything else ends the connection."""
-    _, cut = pieces(data)
-    connection = StrictConnection()
-    with suppress(h11.RemoteProtocolError):
-        for piece in [*cut, b""]:
-            connection.receive_data(piece)
-            while (event := connection.next_event()) not in (h11.NEED_DATA, h11.PAUSED):
-                if isinstance(event, h11.ConnectionClosed):
-                    return
-                if isinstance(event, h11.Request):
-                    names = [name for name, _ in event.headers]
-                    assert not {b"content-length", b"transfer-encoding"} <= set(names)
-                    assert names.count(b"content-length") <= 1
-                    assert not any(mark in value for _, value in event.headers for mark in (b"\n", b"\r", b"\0"))
-                    assert sum(map(len, names)) <= MAX_HEAD
+    """A request has one length, few header lines and no line within a line, wherever it is cut, and h11 agrees."""
+    rest, cut = pieces(data)
+    found, refused = http1_reading.read(cut)
+    again, why = http1_reading.read([rest])
+    assert (_whole(found), str(refused)) == (_whole(again), str(why))
+    theirs, _ = http1_reading.as_h11_reads(rest)
+    for request, other in zip(_whole(found), theirs, strict=False):
+        assert _normal(request) == _normal(other)
+        names = [name for name, _ in request.headers]
+        assert not {b"content-length", b"transfer-encoding"} <= set(names)
+        assert names.count(b"content-length") <= 1
+        assert not any(mark in value for _, value in request.headers for mark in (b"\n", b"\r", b"\0"))
+        assert sum(map(len, names)) <= MAX_HEAD
+    assert len(_whole(found)) <= len(theirs)
+
+
+def _whole(found: list[http1_reading.Read]) -> list[http1_reading.Read]:
+    """How much of a body that breaks off was read depends on the cuts."""
+    return [request for request in found if request.complete]
+
+
+def _normal(request: http1_reading.Read) -> http1_reading.Read:
+    """h11 hands the one coding it knows on in lower case."""
+    headers = [(name, value.lower() if name == b"transfer-encoding" else value) for name, value in request.headers]
+    return evolve(request, headers=headers)
 
 
 def dump_masking(data: bytes) -> None:

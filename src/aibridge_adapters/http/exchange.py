@@ -61,6 +61,14 @@ class Inbox:
             self.complete = not message.get("more_body")
         self._arrived.set()
 
+    def finish(self) -> None:
+        """The answer is out: whoever still asks is told that nothing will come, and nobody is called back."""
+        self._on_left = _nothing
+        self._left = {"type": "http.disconnect"}
+        self.complete = True
+        self._room.set()
+        self._arrived.set()
+
     def on_disconnect(self, callback: Callable[[], None]) -> None:
         """Call back when the client leaves, at once if it has; spares the application a task that waits for it."""
         self._on_left = callback
@@ -131,9 +139,6 @@ class Outbox:
 class ExchangeTasks(TaskGroup):
     """The tasks of one client connection; hypercorn starts the application through it."""
 
-    invite: Callable[[], Awaitable[None]] = staticmethod(_not_waited_for)
-    """Of the next request, for its body."""
-
     async def spawn_app(
         self,
         app: AppWrapper,
@@ -141,15 +146,18 @@ class ExchangeTasks(TaskGroup):
         scope: Scope,
         send: Callable[[ASGISendEvent | None], Awaitable[None]],
     ) -> Callable[[ASGIReceiveEvent], Awaitable[None]]:
-        """Start the application for one request; returns where its messages go."""
-        inbox = Inbox(self.invite)
-        self.invite = _not_waited_for
+        """Start the application for one request of HTTP/2 or one WebSocket; returns where its messages go."""
+        return self.begin(app, scope, send, _not_waited_for).put
+
+    def begin(self, app: Any, scope: Any, send: Deliver, invite: Callable[[], Awaitable[None]]) -> Inbox:
+        """Start the application for one request; returns where its messages go. See `Inbox` for `invite`."""
+        inbox = Inbox(invite)
         if scope["type"] == "http":
-            scope["extensions"][ON_DISCONNECT] = inbox.on_disconnect  # type: ignore[assignment]
+            scope["extensions"][ON_DISCONNECT] = inbox.on_disconnect
         else:
             inbox.complete = True
         self.spawn(_run, app, scope, inbox, send)
-        return inbox.put
+        return inbox
 
 
 async def _run(app: Callable[..., Awaitable[None]], scope: Any, inbox: Inbox, send: Deliver) -> None:

@@ -267,3 +267,118 @@ async def test_garbage_is_a_400() -> None:
     async with serving(echo) as served, connected(served) as wire:
         await wire.say(b"\x16\x03\x01 hello\r\n\r\n")
         assert (await wire.rest()).startswith(b"HTTP/1.1 400")
+
+
+async def test_old_clients_get_answers_that_end_with_their_connection() -> None:
+    """HTTP/1.0 has no chunks."""
+
+    async def pieces(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for piece in (b"one, ", b"two"):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body"})
+
+    async with serving(pieces) as served, connected(served) as wire:
+        await wire.say(b"GET / HTTP/1.0\r\n\r\n")
+        head, _, body = (await wire.rest()).partition(b"\r\n\r\n")
+    assert body == b"one, two"
+    assert b"transfer-encoding" not in head.lower()
+    assert b"\r\nconnection: close" in head.lower()
+
+
+async def test_a_client_that_says_close_is_closed() -> None:
+    """After the answer; what it sends behind the request is not looked at."""
+    async with serving(echo) as served, connected(served) as wire:
+        await wire.say(get("/1", "connection: close") + get("/2"))
+        answer = await wire.rest()
+    assert answer.endswith(b"GET /1? ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+async def test_a_method_that_nobody_knows_is_the_applications_affair() -> None:
+    """It may have an answer to it."""
+    async with serving(echo) as served, connected(served) as wire:
+        await wire.say(get().replace(b"GET", b"BREW"))
+        assert (await wire.answer())[1] == b"BREW /? "
+
+
+async def test_headers_reach_the_application_as_they_were_sent() -> None:
+    """Names in lower case, as ASGI wants them; values byte for byte."""
+    seen: list[Any] = []
+
+    async def look(scope: Any, receive: Any, send: Any) -> None:
+        seen.extend(scope["headers"])
+        await reply(send, b"")
+
+    async with serving(look) as served, connected(served) as wire:
+        await wire.say(b"GET / HTTP/1.1\r\nHost: x\r\nX-Empty:\r\nX-Odd: \t a  \xe9\t\r\nX-ODD: 2\r\n\r\n")
+        await wire.answer()
+    assert seen == [(b"host", b"x"), (b"x-empty", b""), (b"x-odd", b"a  \xe9"), (b"x-odd", b"2")]
+
+
+@pytest.mark.parametrize("length", [b"3", b"5"])
+async def test_an_answer_of_another_length_than_it_says_ends_the_connection(
+    length: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Too much of it is not sent, too little doesn't leave the client waiting; the log knows."""
+
+    async def wrong(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]})
+        await send({"type": "http.response.body", "body": b"four", "more_body": False})
+
+    async with serving(wrong) as served, connected(served) as wire:
+        await wire.say(get())
+        head, _, body = (await wire.rest()).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert body == b""
+    assert "Content-Length" in caplog.text
+
+
+async def test_a_header_that_would_be_two_is_a_500(caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing of it is sent."""
+
+    async def injects(scope: Any, receive: Any, send: Any) -> None:
+        await reply(send, b"", (b"location", b"/\r\nset-cookie: a=b"))
+
+    async with serving(injects) as served, connected(served) as wire:
+        await wire.say(get())
+        answer = await wire.rest()
+    assert answer.startswith(b"HTTP/1.1 500 ")
+    assert b"set-cookie" not in answer
+    assert "header" in caplog.text
+
+
+async def test_a_broken_body_ends_a_request_that_is_under_way() -> None:
+    """The client hears why, and the application that nobody waits for it."""
+    told = anyio.Event()
+
+    async def reads(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        await reply(send, b"too late")
+        told.set()
+
+    async with serving(reads) as served, connected(served) as wire:
+        await wire.say(b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabcd\r\n")
+        answer = await wire.rest()
+        with anyio.fail_after(5):
+            await told.wait()
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+async def test_a_head_goes_out_before_there_is_a_body() -> None:
+    """A client that waits for events knows that it was heard."""
+    seen = anyio.Event()
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await seen.wait()
+        await send({"type": "http.response.body", "body": b"event", "more_body": False})
+
+    async with serving(slow) as served, connected(served) as wire:
+        await wire.say(get())
+        with anyio.fail_after(5):
+            await wire.reader.readuntil(b"\r\n\r\n")
+        seen.set()
+        assert await wire.reader.readuntil(b"0\r\n\r\n") == b"5\r\nevent\r\n0\r\n\r\n"

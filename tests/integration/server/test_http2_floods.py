@@ -13,7 +13,7 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import ConnectionTerminated, StreamEnded
 
-from aibridge_adapters.http.protocols import MAX_CHORES
+from aibridge_adapters.http.http2 import MAX_CHORES
 from integration.server.serving import Served, certificate_files, reply, serving
 
 pytestmark = pytest.mark.anyio

@@ -1,105 +1,28 @@
-"""HTTP/1.1 and HTTP/2 on hypercorn.
+"""HTTP/2 on hypercorn.
 
-Belongs here: the differences to hypercorn's own protocols, each with its reason. Never: sockets, timeouts, or the
+Belongs here: the differences to hypercorn's own protocol, each with its reason. Never: sockets, timeouts, or the
 application.
 """
 
 import asyncio
-import json
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
-import h11
 from h2.errors import ErrorCodes
 from h2.events import DataReceived, PingReceived, PriorityUpdated, RemoteSettingsChanged, StreamReset
 from h2.events import Event as H2Event
 from h2.exceptions import ProtocolError
-from hypercorn.events import Closed
-from hypercorn.protocol.events import EndBody, Response, StreamClosed
+from hypercorn.events import Closed, RawData
+from hypercorn.protocol.events import EndBody, StreamClosed
 from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.h2 import H2Protocol
-from hypercorn.protocol.h11 import H11Protocol
 
 from aibridge_adapters.http.client_socket import ours
-from aibridge_adapters.http.strict import StrictConnection
 
 MAX_CHORES: Final = 500
 """Most frames within `CHORES_WITHIN` seconds that are work for the server and bring no request on."""
 CHORES_WITHIN: Final = 10.0
-
-REASONS: Final = {
-    400: "the request is not valid HTTP/1.1",
-    408: "the request's headers did not come in time",
-    431: "the request's headers are too large",
-    501: "only Transfer-Encoding: chunked is known",
-}
-"""Why a request is refused before any application sees it, unless somebody said it better."""
-
-
-class Http1(H11Protocol):
-    """HTTP/1.1."""
-
-    def __init__(self, *args: object) -> None:
-        super().__init__(*args)  # type: ignore[arg-type]
-        self.connection = StrictConnection()
-
-    @property
-    def stream(self) -> Any:
-        """What the request is to hypercorn."""
-        return self._stream
-
-    @stream.setter
-    def stream(self, stream: object) -> None:
-        self._stream = ours(stream)
-
-    @property
-    def waits_for_a_head(self) -> bool:
-        """Whether a request has begun and its head is not complete."""
-        return isinstance(self.connection, StrictConnection) and self.connection.has_begun
-
-    async def _create_stream(self, request: h11.Request) -> None:
-        """Begin an exchange. Whoever waits for an invitation gets it when the application wants the body."""
-        if self._waits_for_100:
-            self.task_group.invite = self._invite  # type: ignore[attr-defined]
-        await super()._create_stream(request)
-
-    async def stream_send(self, event: StreamEvent) -> None:
-        """Take what an exchange sends. An answer in place of the invitation is the last one of its connection."""
-        if isinstance(event, Response) and event.status_code >= 200 and self._waits_for_100:
-            event = replace(event, headers=[*event.headers, (b"connection", b"close")])
-        await super().stream_send(event)
-
-    @property
-    def _waits_for_100(self) -> bool:
-        return isinstance(self.connection, StrictConnection) and self.connection.waits_for_100
-
-    async def _invite(self) -> None:
-        if self._waits_for_100:
-            await self._send_h11_event(h11.InformationalResponse(status_code=100, headers=[]))
-
-    async def time_out(self) -> None:
-        """The head took too long."""
-        if self.waits_for_a_head:
-            await self._send_error_response(408)
-        await self.send(Closed())
-
-    async def _send_error_response(self, status_code: int) -> None:
-        """hypercorn's says nothing but the status."""
-        fault = getattr(self.connection, "fault", "") or REASONS.get(status_code, REASONS[400])
-        body = json.dumps({"error": {"type": "invalid_request_error", "message": f"Refused: {fault}."}}).encode()
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", b"%d" % len(body)),
-            (b"connection", b"close"),
-        ]
-        await self._send_h11_event(h11.Response(status_code=status_code, headers=headers))
-        await self._send_h11_event(h11.Data(data=body))
-        await self._send_h11_event(h11.EndOfMessage())
-
-    async def _check_protocol(self, event: object) -> None:
-        """HTTP/2 comes by TLS only: a request to upgrade to it in clear text is served as it is (RFC 9110, 7.8)."""
 
 
 class _Gone:
@@ -127,6 +50,10 @@ class Http2(H2Protocol):
         self.streams = _Streams()  # type: ignore[assignment]
         self._answered: set[int] = set()
         self._chores: deque[float] = deque(maxlen=MAX_CHORES)
+
+    async def receive(self, data: bytes) -> None:
+        """What the client sent."""
+        await self.handle(RawData(data))
 
     async def _handle_events(self, events: list[H2Event]) -> None:
         """Take what a client sent. One that only makes work is sent away (RFC 9113, section 10.5)."""
