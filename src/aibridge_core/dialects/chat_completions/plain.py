@@ -10,7 +10,8 @@ nothing either.
 import re
 
 _TEXT = re.compile(rb'"content":\s*"([^"\\]*)"')
-_ESCAPE = ord("\\")
+_QUOTE = ord('"')
+_ESCAPE = b"\\"
 _TRIES = 16
 """How many templates are looked at: some providers put something random into every chunk, and then none is of use."""
 
@@ -20,6 +21,7 @@ class PlainText:
 
     def __init__(self) -> None:
         self._before = self._after = b""
+        self._text = slice(0)
         self._least = 0
         self._tries = _TRIES
 
@@ -27,13 +29,14 @@ class PlainText:
         """Whether a chunk is that one with another text. A text that holds a quotation mark may not be found to be."""
         if not self._least or not data.startswith(self._before) or not data.endswith(self._after):
             return False
-        end = len(data) - len(self._after)
+        text = data[self._text]
         # An escape before the mark that ends the text would make it part of the text.
-        return len(data) >= self._least and data.find(b'"', len(self._before), end) < 0 and data[end - 1] != _ESCAPE
+        return len(data) >= self._least and _QUOTE not in text and text[-1:] != _ESCAPE
 
     def learn(self, data: bytes) -> None:
         """A chunk says nothing."""
         if self._tries and (found := _TEXT.search(data)):
             self._tries -= 1
             self._before, self._after = data[: found.start(1)], data[found.end(1) :]
+            self._text = slice(len(self._before), -len(self._after))
             self._least = len(self._before) + len(self._after)

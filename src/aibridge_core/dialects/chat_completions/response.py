@@ -12,7 +12,7 @@ from aibridge_core.dialects.chat_completions.choices import Choice
 from aibridge_core.dialects.chat_completions.chunks import Answer, ChoicePart, read_answer
 from aibridge_core.dialects.chat_completions.plain import PlainText
 from aibridge_core.dialects.chat_completions.usage import LAYOUT
-from aibridge_core.dialects.interceptor import Verdict
+from aibridge_core.dialects.interceptor import HIDE, LAST, PASS, Verdict
 from aibridge_core.dialects.jsontext import text_or
 from aibridge_core.dialects.openai_errors import reported, unlike_the_api
 from aibridge_core.dialects.openai_usage import token_usage
@@ -39,19 +39,19 @@ class ChatReader:
         """A chunk, or the mark that ends the stream."""
         data = event.data
         if self._plain.matches(data):
-            return Verdict.PASS
+            return PASS
         if data.startswith(b"[DONE]"):
             self.complete = True
-            return Verdict.LAST
+            return LAST
         chunk = read_answer(data) if data else None
         if chunk is None:
-            return Verdict.PASS
+            return PASS
         if not self._take(chunk, whole=False):
             self._plain.learn(data)
         if chunk.error:
-            return Verdict.LAST  # clients stop reading here
+            return LAST  # clients stop reading here
         only_usage = self._hide_usage and chunk.choices == [] and isinstance(chunk.usage, dict)
-        return Verdict.HIDE if only_usage else Verdict.PASS
+        return HIDE if only_usage else PASS
 
     def body(self, data: bytes) -> None:
         """A whole answer."""

@@ -11,7 +11,7 @@ import msgspec
 
 from aibridge_core.dialects.api import Failed
 from aibridge_core.dialects.failures import error_object, failure_of_error
-from aibridge_core.dialects.interceptor import Verdict
+from aibridge_core.dialects.interceptor import LAST, PASS, Verdict
 from aibridge_core.dialects.jsontext import text_or, try_read
 from aibridge_core.dialects.messages.blocks import Block, Content, Delta, block_of
 from aibridge_core.dialects.messages.usage import UsageCounter
@@ -98,9 +98,9 @@ class MessagesReader:
         """An event of a streamed answer."""
         name = event.name
         if name == b"content_block_delta" and not self._open:
-            return Verdict.PASS  # nearly all events: text, or another block that carries no fact
+            return PASS  # nearly all events: text, or another block that carries no fact
         handle = _HANDLERS.get(name or _name_of(event.data))
-        return handle(self, event.data) if handle else Verdict.PASS
+        return handle(self, event.data) if handle else PASS
 
     def body(self, data: bytes) -> None:
         """A whole answer that isn't a stream."""
@@ -140,44 +140,44 @@ class MessagesReader:
     def _message_start(self, data: bytes) -> Verdict:
         if start := try_read(_MESSAGE_START, data):
             self._describe(start.message)
-        return Verdict.PASS
+        return PASS
 
     def _block_start(self, data: bytes) -> Verdict:
         start = try_read(_BLOCK_START, data)
         if start and (block := block_of(start.content_block, closed=False)):
             self._blocks.append(block)
             self._open[start.index] = block
-        return Verdict.PASS
+        return PASS
 
     def _block_delta(self, data: bytes) -> Verdict:
         event = try_read(_BLOCK_DELTA, data)
         if event and (block := self._open.get(event.index)):
             block.add(event.delta)
-        return Verdict.PASS
+        return PASS
 
     def _block_stop(self, data: bytes) -> Verdict:
         event = try_read(_BLOCK_STOP, data)
         if event and (block := self._open.pop(event.index, None)):
             block.closed = True
-        return Verdict.PASS
+        return PASS
 
     def _message_delta(self, data: bytes) -> Verdict:
         if event := try_read(_MESSAGE_DELTA, data):
             counted = self._usage.replace(event.usage)
             stopped = self._stopped(event.delta.get("stop_reason") if isinstance(event.delta, Mapping) else None)
             self._counted = self._counted or (counted and stopped)
-        return Verdict.PASS
+        return PASS
 
     def _message_stop(self, _: bytes) -> Verdict:
         self.complete = True
         for block in self._open.values():
             block.closed = True  # the end of the message ends whatever is in it
-        return Verdict.LAST
+        return LAST
 
     def _error(self, data: bytes) -> Verdict:
         """Clients take an error for the end of the answer, so it is one."""
         self._fail(data, data.decode("utf-8", "replace")[:MAX_ERROR_MESSAGE] or "an error without a message")
-        return Verdict.LAST
+        return LAST
 
 
 _HANDLERS: Mapping[bytes, Callable[[MessagesReader, bytes], Verdict]] = {

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Raw
 
 from aibridge_core.dialects.api import Failed
-from aibridge_core.dialects.interceptor import Verdict
+from aibridge_core.dialects.interceptor import LAST, PASS, Verdict
 from aibridge_core.dialects.jsontext import starts, text_or, try_read
 from aibridge_core.dialects.openai_errors import reported, unlike_the_api
 from aibridge_core.dialects.openai_request import NO_VALUE, elements
@@ -112,14 +112,14 @@ class ResponsesReader:
     def _begun(self, data: bytes) -> Verdict:
         if response := _response_of(data):
             self._head(response)
-        return Verdict.PASS
+        return PASS
 
     def _item_added(self, data: bytes) -> Verdict:
         event = try_read(_EVENT, data)
         item = read_item(event.item) if event else None
         if event and item and carries_facts(item):
             self._unfinished[_key(event.output_index)] = UnfinishedItem(item)
-        return Verdict.PASS
+        return PASS
 
     def _delta(self, name: bytes, data: bytes) -> Verdict:
         """A piece of an item; it matters only while an item with facts is unfinished."""
@@ -128,7 +128,7 @@ class ResponsesReader:
             unfinished = self._unfinished.get(_key(piece.output_index)) if piece else None
             if piece and unfinished:
                 unfinished.add(source, piece)
-        return Verdict.PASS
+        return PASS
 
     def _item_done(self, data: bytes) -> Verdict:
         event = try_read(_EVENT, data)
@@ -136,25 +136,25 @@ class ResponsesReader:
         if event and item:
             self._unfinished.pop(_key(event.output_index), None)
             self._items.append(item_facts(item, self.response_id))
-        return Verdict.PASS
+        return PASS
 
     def _completed(self, data: bytes) -> Verdict:
         self.complete = True
         if response := _response_of(data):
             self._ended(response)
-        return Verdict.LAST
+        return LAST
 
     def _failed(self, data: bytes) -> Verdict:
         response = _response_of(data) or _Response()
         self._ended(response)
         self.failure = reported(response.error or {"message": "the response failed"})
-        return Verdict.LAST
+        return LAST
 
     def _error(self, data: bytes) -> Verdict:
         """Clients stop reading here."""
         event = try_read(_ERROR, data) or _Error()
         self.failure = reported(event.error or {"code": event.code, "message": event.message})
-        return Verdict.LAST
+        return LAST
 
     def _head(self, response: _Response) -> None:
         self.response_id = self.response_id or text_or(response.id)
