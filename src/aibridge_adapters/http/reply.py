@@ -80,14 +80,15 @@ class AsgiReply:
         if self._pinging:
             await self._pinging.wait()
         self._busy = True
-        begun = self._clock.monotonic()
+        now = self._clock.monotonic
+        begun = now()
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
         self._busy = False
         self.sent += len(data)
-        self._sent_at = self._clock.monotonic()
-        if self._sent_at - begun > SLOW:
+        self._sent_at = ended = now()
+        if ended - begun > SLOW:
             tell, self._on_slow = self._on_slow, _nobody
-            tell(self._sent_at - begun, len(data))
+            tell(ended - begun, len(data))
 
     async def finish(self) -> None:
         """End the body in good order."""
