@@ -89,7 +89,7 @@ class Answering:
         if last:
             written += self._writer.end()
             self._ended = True
-        if written or last:
+        if written or (last and self._held):
             self._held += written
             self._release()
             await self._wire.flushed()

@@ -109,8 +109,9 @@ class ClientConnection(TCPServer):
             self.busy()
 
     def write(self, data: bytes) -> None:
-        """Send without waiting."""
-        self.writer.write(data)
+        """Send without waiting. A client that is gone is noticed where the connection is read."""
+        if not self.writer.is_closing():
+            self.writer.write(data)
 
     async def flushed(self) -> None:
         """Wait while the client is slow to read. One that is gone is told to the protocol."""

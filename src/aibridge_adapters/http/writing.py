@@ -19,7 +19,6 @@ _CODING: Final = b"transfer-encoding"
 _OPTIONS: Final = b"connection"
 _SOUND = re.compile(rb"[^\r]*\r\n(?:[-!#$%&'*+.^_`|~0-9A-Za-z]+: [^\0\r\n\x0b\x0c]*\r\n)*\r\n")
 
-
 INVITATION: Final = b"HTTP/1.1 100 \r\n\r\n"
 """To a client that waits before it sends its body."""
 

@@ -125,6 +125,36 @@ async def test_a_websocket_upgrade_can_be_refused_with_a_body() -> None:
     assert (head[:12], body) == (b"HTTP/1.1 426", b"http")
 
 
+async def test_a_websocket_handshake_that_is_none_ends_the_connection() -> None:
+    """It has no key; the application doesn't hear of it."""
+    async with serving(echo) as served, connected(served) as wire:
+        await wire.say(get("/", "connection: keep-alive, Upgrade", "upgrade: WebSocket"))
+        assert (await wire.rest()).startswith(b"HTTP/1.1 400 ")
+
+
+async def test_a_websocket_from_its_first_message_to_its_close() -> None:
+    """Behind the handshake the bytes are frames (RFC 6455, section 5.2), and the connection ends with them."""
+
+    async def echo_messages(scope: Any, receive: Any, send: Any) -> None:
+        assert (await receive())["type"] == "websocket.connect"
+        await send({"type": "websocket.accept"})
+        message = await receive()
+        await send({"type": "websocket.send", "text": message["text"]})
+        assert (await receive())["type"] == "websocket.disconnect"
+
+    key = "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ=="
+    async with serving(echo_messages) as served, connected(served) as wire:
+        await wire.say(get("/", "connection: Upgrade", "upgrade: websocket", key, "sec-websocket-version: 13"))
+        head = await wire.reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 101 ")
+        assert b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in head
+        unmasked = b"\0\0\0\0"
+        await wire.say(b"\x81\x82" + unmasked + b"hi")
+        assert await wire.reader.readexactly(4) == b"\x81\x02hi"
+        await wire.say(b"\x88\x82" + unmasked + b"\x03\xe8")
+        assert await wire.rest() == b"\x88\x02\x03\xe8"
+
+
 async def test_the_date_is_the_providers_or_else_our_own() -> None:
     """Never both, and the server does not say what it is."""
 

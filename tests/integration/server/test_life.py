@@ -14,6 +14,7 @@ import anyio
 import psutil
 import pytest
 
+from aibridge_adapters.http import server
 from aibridge_adapters.http.server import ListenError, listen, serve
 from integration.server.serving import Served, connected, echo, get, reply, serving
 
@@ -85,6 +86,21 @@ async def test_stopping_refuses_newcomers_and_lets_running_answers_finish() -> N
         assert await busy.rest() == b""
         with anyio.fail_after(2):
             await served.ended.wait()
+
+
+async def test_a_connection_may_be_idle_for_some_time_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before a request and after one; an answer may take longer than that."""
+    monkeypatch.setattr(server, "KEEP_ALIVE", 0.1)
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        await anyio.sleep(0.3)
+        await reply(send, b"done")
+
+    async with serving(slow) as served, connected(served) as silent, connected(served) as asking:
+        await asking.say(get())
+        assert await silent.rest() == b""
+        assert (await asking.answer())[1] == b"done"
+        assert await asking.rest() == b""
 
 
 async def test_answers_that_take_too_long_are_cancelled_and_may_say_how_they_ended() -> None:
