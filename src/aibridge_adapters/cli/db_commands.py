@@ -62,7 +62,8 @@ def check(**flags: Any) -> None:
 def migrate(**flags: Any) -> None:
     """Apply the steps that are missing: all of them, or none.
 
-    A gateway of the version before goes on working while and after that. There is no way back but a backup.
+    A gateway of the version before goes on working while and after that on PostgreSQL. On SQLite stop it first. There
+    is no way back but a backup.
     """
     url = _url(flags)
     missing = _schema(url).missing

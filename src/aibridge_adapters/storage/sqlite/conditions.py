@@ -14,19 +14,35 @@ from aibridge_core.records import InterceptionFilter, Status
 _COLUMNS = ("initiator_id", "provider", "provider_name", "model", "client", "status", "session_id")
 """Filters that ask for one value of the column of the same name."""
 
+LABELS = ("model", "client", "provider_name", "provider")
+"""What makes the kind of an interception, in the order of the index by kind."""
+
+BY_KIND = "interceptions_by_kind"
+"""Is in the order of lists only within a kind: see kinds.py."""
+IN_FLIGHT = "interceptions_in_flight"
+_BY_FAILURE = "interceptions_by_failure"
+
 _BEST_INDEX = (
-    ("in_flight", "interceptions_by_status"),  # what runs right now is little
+    ("in_flight", IN_FLIGHT),  # what runs right now is little
     ("session_id", "interceptions_by_session"),  # a session is some dozens of interceptions
     ("initiator_id", "interceptions_by_initiator"),  # one of hundreds of people
-    ("status", "interceptions_by_status"),  # what failed or was cancelled is little
-    ("model", "interceptions_by_model"),  # one of dozens
-    ("client", "interceptions_by_client"),  # one of about ten
-    ("provider_name", "interceptions_by_provider_name"),  # one of a few
-    ("provider", "interceptions_by_provider"),  # one of two or three
-    ("completed", "interceptions_by_status"),  # nearly everything
+    ("failure", _BY_FAILURE),  # what failed or was cancelled is little
+    *((label, BY_KIND) for label in LABELS),  # some of dozens of kinds
+    ("completed", "interceptions_by_start"),  # nearly everything
 )
-"""Filter, or its value, to an index: the most selective first. Queries name the index, since SQLite has no numbers to
-choose by: gathering them (ANALYZE) walks all indexes."""
+"""Filter, or what its status is, to an index: the most selective first. Queries name the index, since SQLite has no
+numbers to choose by: gathering them (ANALYZE) walks all indexes."""
+
+_CONDITIONS = {
+    IN_FLIGHT: "status = 'in_flight'",
+    _BY_FAILURE: "status NOT IN ('in_flight', 'completed')",
+}
+"""What a partial index is limited to. SQLite takes it only for a query that repeats that word for word
+(sqlite.org/partialindex.html, section 3)."""
+
+
+_INITIATOR_COUNTS = "(SELECT DISTINCT day AS known FROM daily_counts) CROSS JOIN initiator_daily_counts ON day = known"
+"""The key begins with the day: from day to day, instead of through the counts of all people."""
 
 
 @frozen(kw_only=True)
@@ -40,7 +56,8 @@ class Conditions:
     @property
     def source(self) -> str:
         """Text between SELECT ... and ORDER BY."""
-        where = f" WHERE {' AND '.join(self.terms)}" if self.terms else ""
+        terms = (*self.terms, *filter(None, [_CONDITIONS.get(self.index)]))
+        where = f" WHERE {' AND '.join(terms)}" if terms else ""
         return f"FROM interceptions INDEXED BY {self.index}{where}"
 
     def also(self, term: str, *values: object) -> "Conditions":
@@ -78,11 +95,11 @@ def bounds(where: InterceptionFilter) -> tuple[int | None, int | None]:
 def counted(where: InterceptionFilter) -> tuple[str, Sequence[str], Sequence[Any]]:
     """The table of counts that knows this filter, and the conditions on it without times. Not for sessions."""
     conditions = of_columns(where)
-    table = "daily_counts" if where.initiator_id is None else "initiator_daily_counts"
+    table = "daily_counts" if where.initiator_id is None else _INITIATOR_COUNTS
     return table, conditions.terms, conditions.values
 
 
 def _best_index(given: dict[str, str]) -> str:
-    status = given.get("status")
-    traits = {status if status in (Status.IN_FLIGHT, Status.COMPLETED) and key == "status" else key for key in given}
+    status = given.get("status", "")
+    traits = {*given, status if status in (Status.IN_FLIGHT, Status.COMPLETED) else "failure"} if status else set(given)
     return next((index for trait, index in _BEST_INDEX if trait in traits), "interceptions_by_start")

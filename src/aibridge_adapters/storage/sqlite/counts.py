@@ -7,15 +7,16 @@ import sqlite3
 from collections.abc import Iterator
 
 from aibridge_adapters.storage.spans import DAY, Span, span
-from aibridge_adapters.storage.sqlite import conditions
-from aibridge_core.records import InterceptionFilter, Status
+from aibridge_adapters.storage.sqlite import conditions, kinds
+from aibridge_adapters.storage.sqlite.conditions import Conditions
+from aibridge_core.records import InterceptionFilter
 
 
 def count(connection: sqlite3.Connection, where: InterceptionFilter) -> int:
     """How many interceptions match."""
     if where.session_id is not None:  # few, and in no table of counts
         wanted = conditions.of(where)
-        return int(connection.execute(f"SELECT count(*) {wanted.source}", wanted.values).fetchone()[0])
+        return _part(connection, where, wanted)
     return sum(n for _, n in per_day(connection, where))
 
 
@@ -27,10 +28,15 @@ def per_day(connection: sqlite3.Connection, where: InterceptionFilter) -> Iterat
         totals[day] = totals.get(day, 0) + n
     wanted = conditions.of_columns(where)
     for edge in cut.edges:
-        part = wanted.between(*edge)
-        n = connection.execute(f"SELECT count(*) {part.source}", part.values).fetchone()[0]
-        totals[edge[0] // DAY] = totals.get(edge[0] // DAY, 0) + n
+        totals[edge[0] // DAY] = totals.get(edge[0] // DAY, 0) + _part(connection, where, wanted.between(*edge))
     yield from sorted(totals.items(), reverse=True)
+
+
+def _part(connection: sqlite3.Connection, where: InterceptionFilter, wanted: Conditions) -> int:
+    """How many there are, one by one."""
+    parts = kinds.each(connection, where, wanted) if wanted.index == conditions.BY_KIND else [wanted]
+    found = (connection.execute(f"SELECT count(*) {part.source}", part.values).fetchone() for part in parts)
+    return sum(n for (n,) in found)
 
 
 def _whole_days(connection: sqlite3.Connection, where: InterceptionFilter, cut: Span) -> Iterator[tuple[int, int]]:
@@ -41,10 +47,8 @@ def _whole_days(connection: sqlite3.Connection, where: InterceptionFilter, cut: 
     matching = " AND ".join([*terms, *(term for term, _ in limits)]) or "true"
     ended = f"SELECT day, sum(n) FROM {table} WHERE {matching} GROUP BY day"
     yield from connection.execute(ended, (*values, *(day for _, day in limits)))
-    in_flight = (
-        conditions.of_columns(where, index="interceptions_by_status")
-        .also("status = ?", Status.IN_FLIGHT.value)
-        .between(None if first is None else first * DAY, None if after is None else after * DAY - 1)
+    in_flight = conditions.of_columns(where, index=conditions.IN_FLIGHT).between(
+        None if first is None else first * DAY, None if after is None else after * DAY - 1
     )
     yield from connection.execute(
         f"SELECT started_at / {DAY}, count(*) {in_flight.source} GROUP BY 1", in_flight.values

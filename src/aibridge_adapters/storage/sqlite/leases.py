@@ -22,9 +22,9 @@ ON CONFLICT (owner) DO UPDATE SET heartbeat_at = excluded.heartbeat_at
 """
 _FORGET = "DELETE FROM gateway_processes WHERE heartbeat_at < ? AND owner <> ?"
 _INTERRUPT = """
-UPDATE interceptions INDEXED BY interceptions_by_status
+UPDATE interceptions INDEXED BY interceptions_in_flight
 SET status = ?, ended_at = ?, error_type = ?, error_message = ?
-WHERE status = ? AND owner <> ? AND owner NOT IN (SELECT owner FROM gateway_processes)
+WHERE status = 'in_flight' AND owner <> ? AND owner NOT IN (SELECT owner FROM gateway_processes)
 """
 _RELEASE = "DELETE FROM gateway_processes WHERE owner = ?"
 
@@ -58,7 +58,7 @@ class SqliteLeases:
 
         def interrupt(connection: sqlite3.Connection) -> int:
             connection.execute(_FORGET, (oldest, self._owner))
-            return connection.execute(_INTERRUPT, (*values, Status.IN_FLIGHT.value, self._owner)).rowcount
+            return connection.execute(_INTERRUPT, (*values, self._owner)).rowcount
 
         return int(await changed(self._writer, interrupt))
 

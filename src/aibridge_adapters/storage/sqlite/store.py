@@ -18,13 +18,15 @@ from aibridge_adapters.storage.rows import (
     record_of,
 )
 from aibridge_adapters.storage.spans import DAY
-from aibridge_adapters.storage.sqlite import conditions, counts
+from aibridge_adapters.storage.sqlite import conditions, counts, kinds
 from aibridge_adapters.storage.sqlite.readers import Readers
 from aibridge_core.errors import UnknownCursor
 from aibridge_core.records import Interception, InterceptionFilter, Page, Record, Status
 from aibridge_core.text import storable
 
 _SELECT = f"SELECT {', '.join(READ_COLUMNS)}"
+_ORDER = "ORDER BY started_at DESC, id DESC"
+_BY_IDS = f"{_SELECT} FROM interceptions WHERE id IN (SELECT value FROM json_each(?)) {_ORDER}"
 
 
 @frozen
@@ -73,10 +75,13 @@ def _page(connection: sqlite3.Connection, where: InterceptionFilter, page: Page)
     wanted, offset = conditions.of(where), page.offset
     if page.after_id is not None:
         wanted = wanted.also("(started_at, id) < (?, ?)", *_cursor(connection, page.after_id))
-    elif offset and where.session_id is None:
+    elif where.session_id is None and (offset or where.status is Status.COMPLETED):  # no index passes over the others
         day, offset = _day_at(connection, where, offset)
         wanted = wanted.also("started_at < ?", (day + 1) * DAY)
-    query = f"{_SELECT} {wanted.source} ORDER BY started_at DESC, id DESC LIMIT ? OFFSET ?"
+    if wanted.index == conditions.BY_KIND:
+        ids = kinds.newest(connection, kinds.each(connection, where, wanted), page.limit, offset)
+        return _whole(connection, connection.execute(_BY_IDS, (json.dumps(ids),)).fetchall())
+    query = f"{_SELECT} {wanted.source} {_ORDER} LIMIT ? OFFSET ?"
     return _whole(connection, connection.execute(query, (*wanted.values, page.limit, offset)).fetchall())
 
 
@@ -92,7 +97,7 @@ def _cursor(connection: sqlite3.Connection, after_id: str) -> Row:
 def _day_at(connection: sqlite3.Connection, where: InterceptionFilter, offset: int) -> tuple[int, int]:
     """The day on which the row at `offset` lies, and its offset from that day's newest row.
 
-    A deep offset so costs at most a day's rows, not all rows before it.
+    A deep offset so costs at most a day's rows, not all rows before it, and days on which nothing matches cost none.
     """
     day = 0
     for day, n in counts.per_day(connection, where):
