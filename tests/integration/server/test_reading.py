@@ -150,6 +150,9 @@ def test_the_longest_line_before_a_chunk(length: int, taken: bool) -> None:
         (b"a: \0\r\n", 400, "NUL"),
         (b"a: b\nc: d\r\n", 400, "CR LF"),
         (b"a : b\r\n", 400, "not valid HTTP/1.1"),
+        (b"a: \x01\r\n", 400, "not valid HTTP/1.1"),
+        (b"content-length: 4, 4\r\n", 400, "not valid HTTP/1.1"),
+        (CHUNKED + b"\r\n\r\n1;\r;\r\nx\r\n0\r\n", 400, "not valid HTTP/1.1"),
         (b"a: b\r\n" * 200, 431, "more than 200 header lines"),
     ],
 )
