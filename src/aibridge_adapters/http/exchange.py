@@ -88,7 +88,7 @@ class Inbox:
 
     def _next(self) -> Message:
         first = self._waiting.popleft()
-        if first["type"] != "http.request":
+        if first["type"] != "http.request" or not self._waiting:
             return first
         pieces = [first, *self._waiting]
         self._waiting.clear()
@@ -172,6 +172,6 @@ async def _run(app: Callable[..., Awaitable[None]], scope: Any, inbox: Inbox, se
 
 def _dated(headers: Any) -> list[tuple[bytes, bytes]]:
     """A relayed answer keeps the provider's Date; one of our own gets one (RFC 9110, section 6.6.1)."""
-    if any(bytes(name).lower() == b"date" for name, _ in headers):
+    if b"date" in [name.lower() for name, _ in headers]:
         return list(headers)
     return [*headers, (b"date", formatdate(usegmt=True).encode("ascii"))]
