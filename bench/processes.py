@@ -59,17 +59,17 @@ def upstream() -> Iterator[Process]:
 
 
 @contextmanager
-def bare_relay(provider: Process) -> Iterator[Process]:
-    """The floor."""
-    with _started("relay", [str(HERE / "relay.py"), f"http://127.0.0.1:{provider.port}"], part="gateway") as process:
+def stock_relay(provider: Process) -> Iterator[Process]:
+    """The floor: a relay on the libraries as published."""
+    arguments = [str(HERE / "stock_relay.py"), f"http://127.0.0.1:{provider.port}"]
+    with _started("stock", arguments, part="gateway") as process:
         yield process
 
 
 @contextmanager
-def stock_relay(provider: Process) -> Iterator[Process]:
-    """The same relay on the libraries as they come."""
-    arguments = [str(HERE / "stock_relay.py"), f"http://127.0.0.1:{provider.port}"]
-    with _started("stock", arguments, part="gateway") as process:
+def own_relay(provider: Process) -> Iterator[Process]:
+    """The same relay on the gateway's own server and client."""
+    with _started("own", [str(HERE / "own_relay.py"), f"http://127.0.0.1:{provider.port}"], part="gateway") as process:
         yield process
 
 

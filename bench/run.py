@@ -1,7 +1,7 @@
-"""Compares the gateway with a bare relay on the same server and client: `python bench/run.py`.
+"""Compares the gateway with a bare relay on hypercorn and httpx: `python bench/run.py`.
 
-Both run at once, on a core of their own if there are two, and take turns within each round, so that a busy machine
-troubles both alike: ratios last, absolute times don't. Belongs here: the order of things. Never: how a thing is
+All run at once, on a core of their own if there are two, and take turns within each round, so that a busy machine
+troubles all alike: ratios last, absolute times don't. Belongs here: the order of things. Never: how a thing is
 measured (`workloads`) or said (`report`).
 """
 
@@ -26,12 +26,11 @@ from workloads import OPEN_STREAMS, STEADY, WORKLOADS, Measured, measure, memory
 
 def arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description="Compare the gateway with a bare relay on the same stack.")
+    parser = argparse.ArgumentParser(description="Compare the gateway with a bare relay on hypercorn and httpx.")
     parser.add_argument("--quick", action="store_true", help="one small round, under a minute")
     parser.add_argument("--rounds", type=int, default=None, help="how often each measurement is repeated (default 3)")
     parser.add_argument("--requests", type=int, default=None, help="requests of the memory test (default 50000)")
-    parser.add_argument("--relay-only", action="store_true", help="measure the bare relay alone")
-    parser.add_argument("--stock", action="store_true", help="measure a relay on stock hypercorn and httpx as well")
+    parser.add_argument("--relays-only", action="store_true", help="measure the bare relays alone")
     parser.add_argument("--output", type=Path, help="write the results between the markers of this document")
     parser.add_argument("--check", action="store_true", help="exit with 1 if a target is missed")
     return parser.parse_args()
@@ -108,12 +107,11 @@ def main() -> int:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="aibridge-bench-")))
         provider = stack.enter_context(processes.upstream())
-        servers = [stack.enter_context(processes.stock_relay(provider))] if options.stock else []
-        servers.append(stack.enter_context(processes.bare_relay(provider)))
-        if not options.relay_only:
+        servers = [stack.enter_context(relay(provider)) for relay in (processes.stock_relay, processes.own_relay)]
+        if not options.relays_only:
             servers.append(stack.enter_context(processes.aibridge(provider, folder)))
         lines = asyncio.run(run(options, provider, servers))
-        if not options.relay_only:
+        if not options.relays_only:
             _say(f"{recorded(servers[-1])} interceptions recorded")
     print(report.as_text(lines))
     print(f"\n{report.machine()}\nTook {time.monotonic() - began:.0f} s.")

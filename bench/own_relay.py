@@ -1,6 +1,7 @@
-"""The floor to compare with: a bare relay on the gateway's own server and client, `python bench/relay.py UPSTREAM`.
+"""For orientation: a bare relay on the gateway's own server and client, `python bench/own_relay.py UPSTREAM`.
 
-Belongs here: reading a request and passing bytes on. Never: authentication, parsing, recording.
+Belongs here: reading a request and passing bytes on. Never: authentication, parsing, recording. What the gateway costs
+beyond this is what there is to gain above its server and its client.
 """
 
 import asyncio
@@ -8,13 +9,12 @@ import sys
 from typing import Any
 
 import anyio
+from stock_relay import HOP
 
 from aibridge_adapters.config import Timeouts
 from aibridge_adapters.http.server import serve, stop_on_signal
 from aibridge_adapters.upstream.httpx_upstream import HttpxUpstream
 from aibridge_core.wire import UpstreamRequest
-
-HOP = {b"host", b"connection", b"content-length", b"transfer-encoding"}
 
 
 async def main(base_url: str) -> None:
