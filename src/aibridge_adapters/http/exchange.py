@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from email.utils import formatdate
 from functools import lru_cache
+from time import monotonic
 from typing import Any, Final
 
 from hypercorn.asyncio.task_group import TaskGroup
@@ -175,10 +176,10 @@ def _dated(headers: Any) -> list[tuple[bytes, bytes]]:
     """A relayed answer keeps the provider's Date; one of our own gets one (RFC 9110, section 6.6.1)."""
     if b"date" in [name.lower() for name, _ in headers]:
         return list(headers)
-    return [*headers, (b"date", _date(int(asyncio.get_running_loop().time())))]
+    return [*headers, (b"date", _date(int(monotonic())))]
 
 
 @lru_cache(maxsize=1)
 def _date(second: int) -> bytes:
-    """The present time, made once in each second of the loop: a date has no finer parts, and writing it costs 3 us."""
+    """The present time, made once a second: a date has no finer parts, and writing it costs 3 us."""
     return formatdate(usegmt=True).encode("ascii")
