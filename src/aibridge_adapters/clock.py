@@ -17,6 +17,10 @@ class SystemClock:
     """Seconds from any fixed point. The function itself: it is asked for twice for each piece of a stream."""
 
 
+_LAST = 0xFFF
+"""Of the ids of one millisecond."""
+
+
 class OrderedIds:
     """UUIDs of version 7 that never go back within a process (RFC 9562, sections 5.7 and 6.2, method 1).
 
@@ -25,17 +29,30 @@ class OrderedIds:
     """
 
     def __init__(self) -> None:
-        self._last = 0
+        self._stamp = 0
+        self._counter = 0
+        self._head = ""
         # Ids have to be unique, not secret, and asking the system for randomness costs a call and a thread switch.
         self._noise = Random(os.urandom(32)).getrandbits  # noqa: S311
 
     def __call__(self) -> str:
         """The next id."""
-        # A full counter borrows from the next millisecond; a clock that goes back doesn't take the ids along.
-        self._last = max(self._last + 1, time.time_ns() // 1_000_000 << 12)
-        stamp, counter = self._last >> 12, self._last & 0xFFF
-        digits = f"{stamp << 80 | 7 << 76 | counter << 64 | 2 << 62 | self._noise(62):032x}"
-        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+        now = time.time_ns() // 1_000_000
+        if now > self._stamp:
+            self._begin(now)
+        elif self._counter < _LAST:  # also if the clock has gone back: it doesn't take the ids along
+            self._counter += 1
+        else:  # a full counter borrows from the next millisecond
+            self._begin(self._stamp + 1)
+        tail = f"{1 << 63 | self._noise(62):x}"
+        return f"{self._head}{self._counter:03x}-{tail[:4]}-{tail[4:]}"
+
+    def _begin(self, stamp: int) -> None:
+        """A millisecond: what its ids have in common is written once."""
+        self._stamp = stamp
+        self._counter = 0
+        digits = f"{stamp:012x}"
+        self._head = f"{digits[:8]}-{digits[8:]}-7"
 
 
 new_id = OrderedIds()
