@@ -19,6 +19,7 @@ from typing import Any
 import anyio.to_thread
 from attrs import define
 
+from aibridge_adapters.storage.sqlite.mailbox import Mailbox
 from aibridge_adapters.storage.sqlite.transaction import Transaction, TransactionLost
 from aibridge_adapters.storage.sqlite.works import End, Failed, Keep, Outcome, Work
 from aibridge_adapters.storage.writing import Commit, Writing
@@ -70,9 +71,14 @@ class Writer:
     async def start(self) -> None:
         """Open the connection. Raises sqlite3.Error."""
         self._loop = asyncio.get_running_loop()
+        self._mailbox = Mailbox()
         self._started: asyncio.Future[None] = self._loop.create_future()
         self._thread.start()
-        await self._started
+        try:
+            await self._started
+        except Exception:  # the thread has said its last word
+            self._mailbox.close()
+            raise
         self._closed = False
 
     async def close(self) -> None:
@@ -82,6 +88,7 @@ class Writer:
         self._queue.put([])
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(self._thread.join)
+        self._mailbox.close()
 
     def put(self, work: Work, *, weight: int = OVERHEAD) -> None:
         """Have it done soon. Raises WriterClosed."""
@@ -177,7 +184,7 @@ class Writer:
 
     def _tell(self, function: Callable[..., Any], *arguments: Any) -> None:
         try:
-            self._loop.call_soon_threadsafe(function, *arguments)
+            self._mailbox.send(function, *arguments)
         except RuntimeError:  # the loop is closed; nobody waits any more, but what is queued still gets written
             _log.debug("the event loop ended before the writer did")
 
