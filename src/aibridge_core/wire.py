@@ -23,7 +23,7 @@ class IndexedHeaders(tuple[tuple[bytes, bytes], ...]):
 
     def __new__(cls, pairs: Iterable[tuple[bytes, bytes]]) -> Self:
         """Of pairs in their order."""
-        headers = super().__new__(cls, pairs)
+        headers = tuple.__new__(cls, pairs)
         headers.first = dict(reversed(headers))
         return headers
 

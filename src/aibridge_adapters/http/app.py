@@ -249,7 +249,7 @@ def _arrival(scope: Scope, path: str) -> Arrival:
     return Arrival(
         method=scope["method"],
         path=path,
-        headers=IndexedHeaders([(bytes(name).lower(), bytes(value)) for name, value in scope["headers"]]),
+        headers=IndexedHeaders([(name.lower(), value) for name, value in scope["headers"]]),
         client_host=client[0] if client else "",
         scheme=scope.get("scheme", "http"),
         http_version=scope.get("http_version", ""),
