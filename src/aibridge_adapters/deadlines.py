@@ -15,16 +15,20 @@ import msgspec
 
 
 class Deadlines:
-    """Makes contexts that end in time. Use on one event loop."""
+    """Makes contexts that end in time. Use on one event loop, or on another after that was closed."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._waits: deque[Wait] = deque()
         self._armed = False
+        # Remembered: before Python 3.12 asking for the running loop is a system call (getpid).
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def wait(self) -> "Wait":
         """A context. Raises TimeoutError if what is awaited inside takes longer. Use it once, at once."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            loop = self._begin()
         task = asyncio.current_task(loop)
         assert task is not None, "only a task can be cancelled"
         wait = Wait(loop.time() + self._seconds, task, task.cancelling())
@@ -35,6 +39,12 @@ class Deadlines:
             self._armed = True
             loop.call_at(wait.due, self._look, loop)
         return wait
+
+    def _begin(self) -> asyncio.AbstractEventLoop:
+        self._loop = asyncio.get_running_loop()
+        self._waits.clear()
+        self._armed = False
+        return self._loop
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         """Expire what is due, forget what is over, and look again when the next one falls due."""

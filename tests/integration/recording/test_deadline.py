@@ -95,3 +95,23 @@ async def test_nothing_is_kept_of_what_is_over():
     with anyio.fail_after(1):
         while deadlines._waits:
             await anyio.sleep(0.005)
+
+
+def test_another_loop_after_the_first_was_closed():
+    """Deadlines go on there, though a wait on the first loop never ended."""
+    deadlines, missed = Deadlines(0.01), []
+
+    async def never_leaves() -> None:
+        deadlines.wait().__enter__()
+
+    async def waits_too_long() -> None:
+        with anyio.fail_after(1):
+            try:
+                with deadlines.wait():
+                    await anyio.sleep_forever()
+            except TimeoutError:
+                missed.append("in time")
+
+    asyncio.run(never_leaves())
+    asyncio.run(waits_too_long())
+    assert missed == ["in time"]
