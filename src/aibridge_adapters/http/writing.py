@@ -34,7 +34,7 @@ class AnswerWriter:
         self.keep_alive = request.keep_alive
         """Whether the connection takes another request after this answer."""
         self._knows_chunks = request.version == "1.1"
-        self._silent = request.method == "HEAD"
+        self._head_only = self._silent = request.method == "HEAD"
         self._chunked = False
         self._left: int | None = None
 
@@ -72,8 +72,9 @@ class AnswerWriter:
         self, status: int, names: Sequence[bytes], headers: Sequence[tuple[bytes, bytes]]
     ) -> tuple[tuple[bytes, ...], list[bytes]]:
         """Names that are dropped, and lines that are added. An answer to HEAD has the head that GET would get."""
+        self._silent = self._head_only or status in BODILESS
+        self._chunked, self._left = False, None  # what was said first may have been refused
         if status in BODILESS:
-            self._silent = True
             return (), []
         if _LENGTH in names and _CODING not in names:
             self._left = _length([value for name, (_, value) in zip(names, headers, strict=True) if name == _LENGTH])

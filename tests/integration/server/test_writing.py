@@ -123,6 +123,18 @@ def test_headers_that_no_answer_may_have(header: tuple[bytes, bytes]) -> None:
             switching([header])
 
 
+@pytest.mark.parametrize(
+    ("refused", "status"), [([], 200), ([(b"content-length", b"9")], 200), ([], 204)], ids=["chunks", "9", "204"]
+)
+def test_nothing_stays_of_a_head_that_was_refused(refused: Headers, status: int) -> None:
+    """An application may say something else in its place."""
+    writer = AnswerWriter(asked())
+    with pytest.raises(InvalidAnswer):
+        writer.begin(status, [*refused, (b"a", b"b\r\nc")])
+    data = writer.begin(502, [(b"content-length", b"4")]) + writer.data(b"body") + writer.end()
+    assert data == b"HTTP/1.1 502 \r\ncontent-length: 4\r\n\r\nbody"
+
+
 def test_a_body_of_another_length_than_announced() -> None:
     """The client would take the rest for an answer, or wait for ever."""
     writer = AnswerWriter(asked())
