@@ -26,6 +26,10 @@ class Wire(Protocol):
     async def flushed(self) -> None:
         """Wait while the client is slow to read."""
 
+    @property
+    def broken(self) -> bool:
+        """Whether nothing can be sent any more."""
+
     def busy(self) -> None:
         """A request has begun."""
 
@@ -50,6 +54,8 @@ class Answering:
         self.begun = False
         self.gone = False
         """Whether nobody listens any more."""
+        self.left = False
+        """Whether the application was told that the client left, and need not answer."""
         self._writer = AnswerWriter(request)
         self._reader = reader
         self._wire = wire
@@ -100,7 +106,7 @@ class Answering:
         """hypercorn does the same: a 500, or an answer that breaks off with its connection."""
         if self._ended:
             return
-        if not self.begun:
+        if not self.begun and not self.left:
             self._begin(500, NOTHING_SAID)
         self._ended = True
         self._release()

@@ -40,10 +40,9 @@ class ClientConnection(TCPServer):
     async def run(self) -> None:
         """Serve until either side closes."""
         try:
-            tasks = ExchangeTasks(self.loop)
+            self._task_group = tasks = ExchangeTasks(self.loop)
+            self.protocol = self._new_protocol(tasks)  # inside, the error for a client that is gone would be a group
             async with tasks:
-                self._task_group = tasks
-                self.protocol = self._new_protocol(tasks)
                 await self.protocol.initiate()
                 self.idle()
                 await self._read_data()
@@ -110,14 +109,19 @@ class ClientConnection(TCPServer):
 
     def write(self, data: bytes) -> None:
         """Send without waiting. A client that is gone is noticed where the connection is read."""
-        if not self.writer.is_closing():
+        if not self.broken:
             self.writer.write(data)
+
+    @property
+    def broken(self) -> bool:
+        """Whether nothing can be sent any more. A client that sends no more may still read."""
+        return self.writer.is_closing()
 
     async def flushed(self) -> None:
         """Wait while the client is slow to read. One that is gone is told to the protocol."""
         try:
             await self.writer.drain()
-        except (ConnectionError, RuntimeError):
+        except (OSError, RuntimeError):  # a broken TLS record and a silent network are no ConnectionError
             await self.protocol.handle(Closed())
 
     async def close(self) -> None:

@@ -131,7 +131,8 @@ class Http1:
         if self._inbox is not None:
             self._inbox.finish()
         self._inbox = self._answering = None
-        if lasts and self._reader.complete and not self._around.context.terminated.is_set():
+        lasts = lasts and self._reader.complete and not self._ended
+        if lasts and not self._around.context.terminated.is_set():
             self._reader.begin_next()
             self._wire.idle()
             self._answered.set()
@@ -152,16 +153,17 @@ class Http1:
         await self._wire.close()
 
     async def _leave(self) -> None:
-        """The client is gone, or sent away."""
+        """The client is gone, or sent away; or it only sends no more, and reads an answer if there still is one."""
         self._ended = True
         self._answered.set()
         if self._socket is not None:
             await self._socket.leave()
         if self._answering is not None:
-            self._answering.gone = True
+            self._answering.left = True
+            self._answering.gone = self._answering.gone or self._wire.broken
         if self._inbox is not None:
             await self._inbox.put({"type": "http.disconnect"})
-        self._inbox = self._answering = None
+        self._inbox = None
 
     async def _open_socket(self, head: RequestHead) -> None:
         each = self._around

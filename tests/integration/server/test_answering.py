@@ -28,6 +28,8 @@ class Packets:
     async def flushed(self) -> None:
         """Nobody is slow."""
 
+    broken = False
+
     def busy(self) -> None:
         """Not asked."""
 

@@ -1,12 +1,18 @@
 """HTTP/1.1 as clients of all kinds speak it."""
 
+import os
+import socket
+import ssl
+import struct
+from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+import trustme
 
 from aibridge_adapters.http import exchange
-from integration.server.serving import body_of, connected, echo, get, reply, serving
+from integration.server.serving import body_of, certificate_files, connected, echo, get, reply, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -191,6 +197,71 @@ async def test_the_application_learns_at_once_that_the_client_left() -> None:
         wire.hang_up()
         with anyio.fail_after(1):
             await told.wait()
+
+
+async def test_a_client_that_only_stops_sending_gets_its_answer() -> None:
+    """It looks like one that leaves, and the application hears so; what that says nevertheless is sent."""
+
+    async def answers_all_the_same(scope: Any, receive: Any, send: Any) -> None:
+        await body_of(receive)
+        assert await receive() == {"type": "http.disconnect"}
+        await reply(send, b"late")
+
+    async with serving(answers_all_the_same) as served, connected(served) as wire:
+        await wire.say(get())
+        wire.writer.write_eof()
+        assert (await wire.rest()).endswith(b"\r\n\r\nlate")
+
+
+async def test_a_client_that_stops_sending_may_get_no_answer() -> None:
+    """An application that gives up on it has no defect: no 500."""
+
+    async def gives_up(scope: Any, receive: Any, send: Any) -> None:
+        await body_of(receive)
+        assert await receive() == {"type": "http.disconnect"}
+
+    async with serving(gives_up) as served, connected(served) as wire:
+        await wire.say(get())
+        wire.writer.write_eof()
+        assert await wire.rest() == b""
+
+
+async def test_a_client_that_is_gone_before_it_is_looked_at(caplog: pytest.LogCaptureFixture) -> None:
+    """So do probes that only want to know whether there is somebody. It is not worth a line in the log."""
+    async with serving(echo) as served, connected(served) as wire:
+        with socket.create_connection(("127.0.0.1", served.port)) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        await wire.say(get())
+        await wire.answer()
+        async with connected(served) as later:
+            await later.say(get())
+            await later.answer()
+    assert not caplog.records
+
+
+async def test_a_broken_tls_record_is_a_client_that_left(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The application's sends go nowhere; it sees no error of the connection."""
+    stuck, done = anyio.Event(), anyio.Event()
+
+    async def generous(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        stuck.set()
+        for _ in range(20):
+            await send({"type": "http.response.body", "body": bytes(2**20), "more_body": True})
+        done.set()
+
+    authority = trustme.CA()
+    trust = ssl.create_default_context()
+    authority.configure_trust(trust)
+    options = certificate_files(tmp_path, authority)
+    async with serving(generous, **options) as served, connected(served, tls=trust) as wire:
+        await wire.say(get())
+        await stuck.wait()
+        with socket.socket(fileno=os.dup(wire.writer.get_extra_info("socket").fileno())) as beneath:
+            beneath.send(b"\x17\x03\x03\x00\x20" + bytes(32))
+        with anyio.fail_after(5):
+            await done.wait()
+    assert "failed" not in caplog.text
 
 
 async def test_sending_to_a_client_that_left_does_no_harm() -> None:
