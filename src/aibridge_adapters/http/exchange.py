@@ -166,6 +166,11 @@ async def _run(app: Callable[..., Awaitable[None]], scope: Any, inbox: Inbox, se
     """Call the application; hypercorn breaks off what it leaves unfinished. If cancelled, so is the connection."""
     try:
         await app(scope, inbox.get, Outbox(send, inbox).send)
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        _log.exception("the application was cancelled by nobody", extra={"path": scope["path"]})  # a task it waited for
     except Exception:
         _log.exception("the application failed", extra={"path": scope["path"]})
     inbox.on_disconnect(_nothing)  # a reference back, for which all of this would wait for garbage collection

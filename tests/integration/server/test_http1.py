@@ -1,5 +1,6 @@
 """HTTP/1.1 as clients of all kinds speak it."""
 
+import asyncio
 import os
 import socket
 import ssl
@@ -307,6 +308,20 @@ async def test_a_defect_of_the_application_is_a_500(caplog: pytest.LogCaptureFix
         await wire.say(get())
         assert (await wire.rest()).startswith(b"HTTP/1.1 500")
     assert "a defect" in caplog.text
+
+
+async def test_an_application_that_passes_a_cancellation_on_has_a_defect(caplog: pytest.LogCaptureFixture) -> None:
+    """It waited for a task that somebody else cancelled. Its client doesn't wait for ever."""
+
+    async def misled(scope: Any, receive: Any, send: Any) -> None:
+        never = asyncio.get_running_loop().create_future()
+        never.cancel()
+        await never
+
+    async with serving(misled) as served, connected(served) as wire:
+        await wire.say(get())
+        assert (await wire.rest()).startswith(b"HTTP/1.1 500")
+    assert "cancelled by nobody" in caplog.text
 
 
 async def refuse(scope: Any, receive: Any, send: Any) -> None:
