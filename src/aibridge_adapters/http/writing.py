@@ -40,6 +40,8 @@ class AnswerWriter:
 
     def begin(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
         """The head, with what tells the end of the body. Raises InvalidAnswer."""
+        if status < 200:
+            raise InvalidAnswer("the status is none of an answer, but of what comes before one")
         names = [name.lower() for name, _ in headers]
         dropped, added = self._framing(status, names, headers)
         if not self.keep_alive or _OPTIONS in names:
@@ -77,8 +79,11 @@ class AnswerWriter:
         if status in BODILESS:
             return (), []
         if _LENGTH in names and _CODING not in names:
-            self._left = _length([value for name, (_, value) in zip(names, headers, strict=True) if name == _LENGTH])
-            return (), []
+            said = [value for name, (_, value) in zip(names, headers, strict=True) if name == _LENGTH]
+            self._left = _length(said)
+            if len(said) == 1:
+                return (), []
+            return (_LENGTH,), [b"Content-Length: %d\r\n" % self._left]  # many clients refuse it twice
         self._chunked = self._knows_chunks
         return (_LENGTH, _CODING), [b"Transfer-Encoding: chunked\r\n"] if self._chunked else []
 

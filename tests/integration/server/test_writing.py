@@ -82,6 +82,18 @@ def test_options_of_a_connection_that_ends() -> None:
     assert data == b"HTTP/1.1 204 \r\nx-a: 1\r\nConnection: close, x-a\r\n\r\n"
 
 
+def test_a_length_that_is_said_twice_goes_out_once() -> None:
+    """Many clients would refuse the answer."""
+    data, _ = written(asked(), 200, [(b"content-length", b"4"), (b"a", b"b"), (b"Content-Length", b"4")], b"body")
+    assert data == b"HTTP/1.1 200 \r\na: b\r\nContent-Length: 4\r\n\r\nbody"
+
+
+def test_what_comes_before_an_answer_is_none() -> None:
+    """The client would wait for the answer, and take the body for it."""
+    with pytest.raises(InvalidAnswer, match="status"):
+        AnswerWriter(asked()).begin(103, [])
+
+
 def test_headers_go_out_as_they_are() -> None:
     """Their case, their order, repetitions, empty ones, and bytes beyond ASCII."""
     headers = [(b"Set-Cookie", b"a=1"), (b"x-b", b"\xe9\t."), (b"Content-Length", b"0"), (b"set-cookie", b"")]
