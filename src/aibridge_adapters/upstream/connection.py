@@ -10,6 +10,8 @@ several times cheaper than a piece for each HTTP chunk.
 
 import asyncio
 import select
+from collections.abc import Callable
+from functools import partial
 from typing import Final, cast
 
 import httpx
@@ -47,7 +49,8 @@ class Connection(asyncio.Protocol):
         self.idle_since = 0.0
         self._bell = Bell(loop)
         self._writable = True
-        self._failure: httpx.TransportError | None = None
+        self._failure: Callable[[], httpx.TransportError] | None = None
+        """Makes the error. One that was kept would hold, by its traceback, on to all that waited for an answer."""
         self._parser: HttpResponseParser | None = HttpResponseParser(self)
         self._reset()
 
@@ -89,7 +92,7 @@ class Connection(asyncio.Protocol):
         """Await status and headers. Raises TimeoutError, httpx.TransportError: Garbled if bytes came that are none."""
         while self._head is None:
             if self._failure:
-                raise self._failure
+                raise self._failure()
             await self._bell.wait(patience, httpx.ReadTimeout)
         return self._head
 
@@ -102,7 +105,7 @@ class Connection(asyncio.Protocol):
             if self._complete:
                 return b""
             if self._failure:
-                raise self._failure
+                raise self._failure()
             await self._bell.wait(patience, httpx.ReadTimeout)
         data = b"".join(self._pieces)
         self._pieces.clear()
@@ -126,6 +129,8 @@ class Connection(asyncio.Protocol):
         if not (self._sent and self._complete and self._lasting) or self.transport.is_closing():
             self.abort()
             return False
+        if self._held > HIGH_WATER:  # nobody came for the answer, so the socket isn't read
+            self.transport.resume_reading()
         if self._bodiless:  # the parser waits for the body that the head announced
             self._parser = HttpResponseParser(self)
         self._reset()
@@ -248,7 +253,7 @@ class Connection(asyncio.Protocol):
     def _fail(self, text: str, kind: type[httpx.TransportError] = httpx.RemoteProtocolError) -> None:
         if self._failure is None:
             begun = self._head is None and self._heard
-            self._failure = Garbled(text) if begun else kind(text)
+            self._failure = partial(Garbled if begun else kind, text)
         self._bell.ring()
 
 

@@ -51,6 +51,7 @@ class Bell:
             await waiter
         finally:
             self._waiter = None
+            del waiter  # else it and the error that ends it would hold on to each other
 
     def _set(self, patience: Patience, silence: type[httpx.TimeoutException]) -> None:
         self._end = self._loop.time() + patience.idle if patience.idle else _NEVER

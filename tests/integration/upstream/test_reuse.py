@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from aibridge_adapters.config import Timeouts
+from aibridge_adapters.upstream.connection import HIGH_WATER
 from aibridge_adapters.upstream.httpx_upstream import HttpxUpstream
 from aibridge_core.errors import UpstreamUnreachable
 from integration.upstream.conftest import Ask, asked, streamed
@@ -81,6 +82,29 @@ async def test_leaving_early_closes_at_once(upstream: HttpxUpstream) -> None:
             assert await anext(answer.chunks()) == b"first"
         with anyio.fail_after(1):
             await closed.wait()
+
+
+async def test_an_answer_that_nobody_fetched_does_not_stop_the_next(ask: Ask, upstream: HttpxUpstream) -> None:
+    """It came whole, and was more than is read ahead, when the client left: the connection is read again."""
+    large = bytes(HIGH_WATER + 1)
+    answered = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(large), large)
+
+    async def in_two_parts(peer: Peer) -> None:
+        while await peer.request():
+            await peer.say(answered[: HIGH_WATER // 2])
+            await second_half.wait()
+            await peer.say(answered[HIGH_WATER // 2 :])
+
+    second_half = anyio.Event()
+    async with listening(in_two_parts) as server:
+        async with upstream.open(streamed(server.url)) as answer:
+            second_half.set()
+            with anyio.fail_after(5):
+                while not answer._connection.answered:
+                    await anyio.sleep(0)
+        with anyio.fail_after(5):
+            assert (await ask(server.url)).body == large
+    assert server.connections == 1
 
 
 @pytest.mark.parametrize("said", [b"", ENDLESS], ids=["before the head", "inside the body"])
