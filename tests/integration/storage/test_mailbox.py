@@ -59,6 +59,21 @@ async def test_nothing_is_left_in_it(eventfd: bool) -> None:
     assert made == ["the last"]
 
 
+async def test_a_call_that_fails_stops_no_other(eventfd: bool) -> None:
+    """It is the loop's to report, as that of any callback."""
+    mailbox, failures, done = Mailbox(eventfd=eventfd), list[object](), asyncio.Event()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context["exception"]))
+
+    def fail() -> None:
+        raise LookupError
+
+    in_thread(lambda: (mailbox.send(fail), mailbox.send(done.set)))
+    async with asyncio.timeout(5):
+        await done.wait()
+    assert [type(each) for each in failures] == [LookupError]
+    mailbox.close()
+
+
 def test_a_loop_that_has_ended(eventfd: bool) -> None:
     """The thread learns that nobody hears it any more."""
 

@@ -53,4 +53,7 @@ class Mailbox:
     def _make_calls(self) -> None:
         while self._calls:
             function, arguments = self._calls.popleft()
-            function(*arguments)
+            try:
+                function(*arguments)
+            except Exception as error:  # those who wait for the calls behind it are told all the same
+                self._loop.call_exception_handler({"message": f"{function} failed", "exception": error})
