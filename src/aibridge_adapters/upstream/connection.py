@@ -148,6 +148,11 @@ class Connection(asyncio.Protocol):
         """Close at once."""
         self.transport.abort()
 
+    def leave(self) -> None:
+        """The bytes are another protocol's from now on, so this hears no end."""
+        self._bell.stop()
+        self._parser = None  # it holds methods of this object, and so both would wait for garbage collection
+
     # What the event loop does with it
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -191,8 +196,7 @@ class Connection(asyncio.Protocol):
             self._fail(f"it closed the connection {said}")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._bell.stop()
-        self._parser = None  # it holds methods of this object, and so both would wait for garbage collection
+        self.leave()
         if not self._complete:
             self._fail("the connection was reset" if exc else "the connection was closed", httpx.ReadError)
 

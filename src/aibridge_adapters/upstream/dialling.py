@@ -102,6 +102,7 @@ class Dialler:
         answer = await connection.head(patience)
         if not 200 <= answer.status < 300:
             raise httpx.ProxyError(f"its proxy {proxy.url.host} refused the tunnel with status {answer.status}")
+        connection.leave()
         loop = asyncio.get_running_loop()
         inner = Connection(loop)
         transport = await loop.start_tls(connection.transport, inner, self._context, server_hostname=url.host)

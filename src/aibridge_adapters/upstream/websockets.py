@@ -51,6 +51,7 @@ class WebSockets:
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise UpstreamUnreachable(f"the provider can't be reached: {error}") from error
         socket = Socket(connection.transport, max_message=self.max_message)
+        connection.leave()
         target = str(url).encode("ascii") if connection.absolute_form else url.raw_path
         headers = (*request.headers, *connection.proxy_headers)
         try:

@@ -1,5 +1,6 @@
 """The way to a provider: certificates and proxies."""
 
+import gc
 import ssl
 from base64 import b64encode
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 import trustme
 
 from aibridge_adapters.config import Timeouts
+from aibridge_adapters.upstream.connection import Connection
 from aibridge_adapters.upstream.httpx_upstream import HttpxUpstream
 from aibridge_core.errors import UpstreamTimeout, UpstreamUnreachable
 from integration.upstream.conftest import asked
@@ -97,6 +99,22 @@ async def test_https_goes_through_a_tunnel(bundle: Path) -> None:
     ]
     assert server.requests[0].startswith(b"POST /v1 HTTP/1.1\r\nHost: api.provider.test\r\n")
     assert b"proxy-authorization" not in server.requests[0]
+
+
+async def test_a_tunnel_leaves_nothing_of_its_proxys_connection(bundle: Path) -> None:
+    """Only the connection inside it lives on, and nothing waits for the garbage collector."""
+    gc.collect()
+    gc.disable()
+    try:
+        async with (
+            listening(always(OK), tls=certified("api.provider.test")) as server,
+            listening(tunnelling(server.port)) as proxy,
+            through({"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}"}, ca_bundle=bundle) as upstream,
+        ):
+            await asked(upstream, "https://api.provider.test/v1")
+            assert sum(isinstance(each, Connection) for each in gc.get_objects()) == 1
+    finally:
+        gc.enable()
 
 
 async def test_http_is_forwarded() -> None:
