@@ -131,7 +131,8 @@ class Bridge:
         except BridgeError as error:
             failed = circuit.failed(self._status_of(loop), error)
             trail.fail(error)
-            await self._break_off(loop, trail, interceptor, reply, error)
+            if not await self._break_off(loop, trail, interceptor, reply, error):
+                raise  # here: an error that is raised by a name holds on to the frame with that name
         except BaseException:
             loop.break_off()
             await trail.close(interceptor, Status.CANCELLED if reply.client_gone else Status.INTERRUPTED)
@@ -144,14 +145,15 @@ class Bridge:
 
     async def _break_off(
         self, loop: RelayLoop, trail: Trail, interceptor: Interceptor, reply: Reply, error: BridgeError
-    ) -> None:
-        """The upstream failed: record, then tell the client in the way that is still possible."""
+    ) -> bool:
+        """The upstream failed: record, then tell the client if its answer has begun; returns whether it has."""
         held = loop.break_off()
         await trail.close(interceptor)
         if not reply.started:
-            raise error
+            return False
         if held:
             await reply.send(held)
         if event := interceptor.fail(error):
             await reply.send(event)
             await reply.finish()
+        return True

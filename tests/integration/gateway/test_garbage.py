@@ -48,3 +48,20 @@ async def test_a_request_leaves_no_cycles(tmp_path: Path, streaming: str) -> Non
             await client.post("/anthropic/v1/messages", content=body, headers=up.anthropic)
         await up.ended(5)
         assert alive() - before <= 2  # the last one may be about to go
+
+
+@pytest.mark.usefixtures("no_collector")
+async def test_a_request_that_fails_leaves_no_cycles(tmp_path: Path) -> None:
+    """While a provider is away, or speaks no HTTP, errors don't hold on to the requests that met them."""
+
+    async def answers(request: Received, answer: Answering) -> None:
+        await answer.raw(b"no HTTP")
+        answer.writer.close()
+
+    body = b'{"model":"m-1","messages":[{"role":"user","content":"hi"}]}'
+    async with raw_upstream(answers) as upstream, running_gateway(tmp_path, upstream.url) as up, up.client() as client:
+        before = alive()
+        for _ in range(5):
+            assert (await client.post("/anthropic/v1/messages", content=body, headers=up.anthropic)).status_code == 502
+        await up.ended(5)
+        assert alive() - before <= 2  # the last one may be about to go
