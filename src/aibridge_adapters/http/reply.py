@@ -103,7 +103,9 @@ class AsgiReply:
         self._client_left()
 
     def _client_left(self) -> None:
-        if self._finishing:  # the server says so of every answer that is over: cancelling would cost each request 5 us
+        # A server may say so of every answer that is over, while it takes the end from the request: to cancel that
+        # would cost each 5 us. Said from elsewhere it is true, and perhaps the end waits for room that nobody makes.
+        if self._finishing and self._tasks.at_work:
             return
         self.client_gone = True
         self._tasks.cancel_request()

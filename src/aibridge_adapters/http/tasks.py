@@ -50,6 +50,11 @@ class RequestTasks:
         """Run something beside the request."""
         self._tasks.append(asyncio.create_task(work))
 
+    @property
+    def at_work(self) -> bool:
+        """Whether whoever asks was called by the code inside."""
+        return asyncio.current_task() is self._owner
+
     def cancel_request(self) -> None:
         """Cancel the code inside the context; once, and only while it runs."""
         if self._owner and not self._cancelled and not self._over:
