@@ -3,9 +3,9 @@
 Belongs here: what happens on an open connection (RFC 9112). Never: how it was opened (`dialling`), when it is used
 again (`pool`), or a word about AI.
 
-llhttp reads, the parser of Node and so of most clients: an answer that they can read can be read here. Bytes are
-parsed as they come in, so that everything one read has brought reaches the relay as one piece: on fast streams that is
-several times cheaper than a piece for each HTTP chunk.
+llhttp reads, the parser of Node and so of most clients: an answer that they can read can be read here, and some that
+they can't. Bytes are parsed as they come in, so that everything one read has brought reaches the relay as one piece: on
+fast streams that is several times cheaper than a piece for each HTTP chunk.
 """
 
 import asyncio
@@ -51,8 +51,18 @@ class Connection(asyncio.Protocol):
         self._writable = True
         self._failure: Callable[[], httpx.TransportError] | None = None
         """Makes the error. One that was kept would hold, by its traceback, on to all that waited for an answer."""
-        self._parser: HttpResponseParser | None = HttpResponseParser(self)
+        self._parser: HttpResponseParser | None = self._new_parser()
         self._reset()
+
+    def _new_parser(self) -> HttpResponseParser:
+        """Takes what small inference servers send and no reader can take for something else."""
+        parser = HttpResponseParser(self)
+        parser.set_dangerous_leniencies(
+            lenient_chunked_length=True,  # beside chunks, a length counts for nothing (RFC 9112, section 6.3)
+            lenient_optional_cr_before_lf=True,  # section 2.2
+            lenient_spaces_after_chunk_size=True,
+        )
+        return parser
 
     def _reset(self) -> None:
         self._asked = False
@@ -132,7 +142,7 @@ class Connection(asyncio.Protocol):
         if self._held > HIGH_WATER:  # nobody came for the answer, so the socket isn't read
             self.transport.resume_reading()
         if self._bodiless:  # the parser waits for the body that the head announced
-            self._parser = HttpResponseParser(self)
+            self._parser = self._new_parser()
         self._reset()
         return True
 
@@ -230,8 +240,9 @@ class Connection(asyncio.Protocol):
             self._refuse("It has an unknown transfer coding")
             return
         self._fruitless = 0
-        self._lasting = parser.should_keep_alive()
-        self._ends_with_connection = not framing and all(name != b"content-length" for name, _ in headers)
+        measured = any(name == b"content-length" for name, _ in headers)
+        self._lasting = parser.should_keep_alive() and not (framing and measured)  # RFC 9112, section 6.1
+        self._ends_with_connection = not framing and not measured
         self._complete = self._bodiless
         self._head = AnswerHead(status=status, headers=headers)
 

@@ -26,6 +26,7 @@ ANSWERS = {
     "no reason": b"HTTP/1.1 404\r\nContent-Length: 0\r\n\r\n",
     "no body": b"HTTP/1.1 304 Not Modified\r\nContent-Length: 10\r\n\r\n",
     "the last": b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok",
+    "bare line ends": b"HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n2 \r\nok\r\n0\r\n\r\n",
     "until the end": b"HTTP/1.0 200 OK\r\nServer: old\r\n\r\nall of it",
 }
 
@@ -103,6 +104,13 @@ async def test_what_follows_an_answer_spoils_the_connection_and_not_the_answer(s
     answer = ANSWERS["with a length"]
     status, _, body, lasting = await read([answer + surplus] if together else [answer, surplus])
     assert (status, body, lasting) == (200, b"all of it", False)
+
+
+async def test_two_lengths() -> None:
+    """The chunks count, and whoever sends both is not asked again on this connection (RFC 9112, section 6.1)."""
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+    status, _, body, lasting = await read([answer])
+    assert (status, body, lasting) == (200, b"hello", False)
 
 
 async def test_a_connection_is_not_used_again_before_its_request_was_sent() -> None:
