@@ -1,8 +1,7 @@
 """What the core is told when the way to a provider fails: whose fault, which host, why, and no secret."""
 
-import gc
-
 import anyio
+import anyio.lowlevel
 import pytest
 
 from aibridge_adapters.config import Timeouts
@@ -12,6 +11,7 @@ from aibridge_core.errors import UpstreamBroken, UpstreamFault, UpstreamTimeout,
 from aibridge_core.wire import UpstreamRequest
 from integration.upstream.conftest import Ask, asked, streamed
 from integration.upstream.peers import OK, Peer, Script, always, listening
+from support.garbage import no_collector
 
 pytestmark = pytest.mark.anyio
 
@@ -166,17 +166,13 @@ async def test_an_answer_that_does_not_wait_for_the_request(ask: Ask) -> None:
 @pytest.mark.parametrize("script", [saying(b""), saying(b"?"), saying(CHUNKED), silent])
 async def test_a_failure_leaves_no_cycles(script: Script) -> None:
     """The request's body, which may be large, is gone with the request: the garbage collector isn't waited for."""
-    gc.collect()
-    gc.disable()
-    try:
+    with no_collector(UpstreamRequest, Connection) as left:
         async with patient(read_idle=0.05) as upstream, listening(script) as server:
             with pytest.raises(UpstreamFault):
                 await asked(upstream, server.url)
             with anyio.fail_after(5):  # the event loop has to let go, too
-                while any(isinstance(each, UpstreamRequest | Connection) for each in gc.get_objects()):
-                    await anyio.sleep(0.001)
-    finally:
-        gc.enable()
+                while left():
+                    await anyio.lowlevel.checkpoint()
 
 
 async def test_no_answer_in_time() -> None:

@@ -1,6 +1,5 @@
 """The way to a provider: certificates and proxies."""
 
-import gc
 import ssl
 from base64 import b64encode
 from pathlib import Path
@@ -14,6 +13,7 @@ from aibridge_adapters.upstream.httpx_upstream import HttpxUpstream
 from aibridge_core.errors import UpstreamTimeout, UpstreamUnreachable
 from integration.upstream.conftest import asked
 from integration.upstream.peers import OK, Peer, always, listening, tunnelling
+from support.garbage import no_collector
 
 pytestmark = pytest.mark.anyio
 
@@ -103,18 +103,14 @@ async def test_https_goes_through_a_tunnel(bundle: Path) -> None:
 
 async def test_a_tunnel_leaves_nothing_of_its_proxys_connection(bundle: Path) -> None:
     """Only the connection inside it lives on, and nothing waits for the garbage collector."""
-    gc.collect()
-    gc.disable()
-    try:
+    with no_collector(Connection) as left:
         async with (
             listening(always(OK), tls=certified("api.provider.test")) as server,
             listening(tunnelling(server.port)) as proxy,
             through({"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}"}, ca_bundle=bundle) as upstream,
         ):
             await asked(upstream, "https://api.provider.test/v1")
-            assert sum(isinstance(each, Connection) for each in gc.get_objects()) == 1
-    finally:
-        gc.enable()
+            assert left() == 1
 
 
 async def test_http_is_forwarded() -> None:
