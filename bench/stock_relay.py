@@ -20,6 +20,17 @@ PATIENCE = 600
 """Seconds."""
 
 
+async def whole_body(receive: Any) -> bytes:
+    """Of an ASGI request."""
+    body = b""
+    more = True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return body
+
+
 async def main(base_url: str) -> None:
     """Relay until killed."""
     idle: list[httpx.AsyncClient] = []
@@ -28,12 +39,7 @@ async def main(base_url: str) -> None:
     async def relay(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             return
-        body = b""
-        more = True
-        while more:
-            message = await receive()
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
+        body = await whole_body(receive)
         url = f"{base_url}{scope['path'].removeprefix('/anthropic')}?{scope['query_string'].decode()}"
         headers = [header for header in scope["headers"] if header[0] not in HOP]
         client = idle.pop() if idle else httpx.AsyncClient(verify=tls, timeout=PATIENCE, trust_env=False)
