@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 import anyio
-from stock_relay import HOP
+from stock_relay import HOP, whole_body
 
 from aibridge_adapters.config import Timeouts
 from aibridge_adapters.http.server import serve, stop_on_signal
@@ -22,17 +22,11 @@ async def main(base_url: str) -> None:
     async with HttpxUpstream(Timeouts(), environ={}) as upstream:
 
         async def relay(scope: Any, receive: Any, send: Any) -> None:
-            body = b""
-            more = True
-            while more:
-                message = await receive()
-                body += message.get("body", b"")
-                more = message.get("more_body", False)
             request = UpstreamRequest(
                 method=scope["method"],
                 url=f"{base_url}{scope['path'].removeprefix('/anthropic')}?{scope['query_string'].decode()}",
                 headers=tuple(header for header in scope["headers"] if header[0] not in HOP),
-                body=body,
+                body=await whole_body(receive),
                 streaming=b"events" in scope["query_string"],
             )
             async with upstream.open(request) as answer:

@@ -13,7 +13,7 @@ import httpx
 from aibridge_adapters.config import Timeouts
 from aibridge_adapters.upstream.connection import Connection
 from aibridge_adapters.upstream.faults import ERRORS, fault
-from aibridge_adapters.upstream.heads import Headers, request_head
+from aibridge_adapters.upstream.heads import request_head
 from aibridge_adapters.upstream.origins import Origin, split
 from aibridge_adapters.upstream.patience import Patience
 from aibridge_adapters.upstream.pool import Pool
@@ -115,13 +115,13 @@ class Exchange(AsyncIterator[bytes]):
 
 def _head_of(request: UpstreamRequest, method: bytes, target: bytes, origin: Origin, connection: Connection) -> bytes:
     """Host and Content-Length are added, and nothing else."""
-    headers: Headers = [
+    headers = [
         *connection.proxy_headers,
         (b"Host", origin.host),
         *(header for header in request.headers if header[0].lower() not in FRAMING),
     ]
     if request.body or request.method in _WITH_BODY:
-        headers = [*headers, (b"Content-Length", b"%d" % len(request.body))]
+        headers.append((b"Content-Length", b"%d" % len(request.body)))
     if connection.absolute_form:
         target = b"%b://%b%b" % (origin.url.raw_scheme, origin.host, target)
     return request_head(method, target, headers)

@@ -184,13 +184,15 @@ async def test_no_answer_in_time() -> None:
             assert caught.value.status == 504
 
 
+async def stalls(peer: Peer) -> None:
+    """A provider that begins its answer and falls silent."""
+    await peer.request()
+    await peer.say(CHUNKED)
+    await peer.hung_up()
+
+
 async def test_silence_inside_a_stream() -> None:
     """It has a limit of its own, longer or shorter than the one before the head."""
-
-    async def stalls(peer: Peer) -> None:
-        await peer.request()
-        await peer.say(CHUNKED)
-        await peer.hung_up()
 
     async with patient(read_idle=30, stream_idle=0.05) as upstream, listening(stalls) as server:
         with pytest.raises(UpstreamTimeout, match=r"silent for 0.05 s"):
@@ -212,11 +214,6 @@ async def test_a_stream_that_is_never_silent_for_long() -> None:
 
 async def test_silence_inside_a_blocking_answer() -> None:
     """The stream's limit does not apply to it."""
-
-    async def stalls(peer: Peer) -> None:
-        await peer.request()
-        await peer.say(CHUNKED)
-        await peer.hung_up()
 
     async with patient(read_idle=0.05, stream_idle=30) as upstream, listening(stalls) as server:
         with pytest.raises(UpstreamTimeout, match=r"silent for 0.05 s"):
