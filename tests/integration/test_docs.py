@@ -24,7 +24,7 @@ from aibridge_adapters.config_sources.names import OWN_PREFIX, dormant
 from aibridge_adapters.config_sources.provider_types import FIELDS
 from aibridge_adapters.config_sources.report import Report
 from aibridge_adapters.config_sources.table import SETTINGS
-from aibridge_adapters.storage import open_storage
+from aibridge_adapters.storage.sqlite import open_sqlite
 from aibridge_core.actors import CredentialKind
 from aibridge_core.clients import RULES
 from aibridge_core.records import ErrorType, Status
@@ -254,7 +254,7 @@ async def trail(tmp_path: Path) -> Path:
     now = SystemClock().now()
     session = "5b1c0a52-7d7e-4d06-9b6f-2f0f5c6f3a11"
     samples = Samples(clock=FakeClock(wall=now - timedelta(days=90)))
-    async with open_storage(f"sqlite:///{file}", clock=samples.clock, owner="docs") as storage:
+    async with open_sqlite(str(file), clock=samples.clock, owner="docs", settle_every=1) as storage:
         for days_ago in (90, 1):
             samples.clock.wall = now - timedelta(days=days_ago)
             for status in Status:

@@ -1,6 +1,8 @@
 """Values to rows and back.
 
 Belongs here: which column holds what, and how times and metadata are written. Never: statements.
+
+Truth is written as 1 or 0: of each value that is no text and no number, Python's sqlite3 looks for an adapter.
 """
 
 from collections.abc import Callable, Mapping
@@ -81,7 +83,7 @@ def start_row(start: InterceptionStart) -> Row:
     return (
         start.id, who.id, who.username, who.name, who.role.value, who.api_key_id, start.provider,
         start.provider_name, start.model, start.client, start.client_session_id, start.correlating_tool_call_id,
-        start.user_agent, start.credential_kind.value, start.credential_hint, start.streaming,
+        start.user_agent, start.credential_kind.value, start.credential_hint, int(start.streaming),
         micros(start.started_at), _json(start.metadata), firewall.session_id if firewall else None,
         firewall.sequence_number if firewall else None,
     )  # fmt: skip
@@ -220,7 +222,7 @@ RECORD_TABLES: Mapping[type[Fact], RecordTable] = {
             "server_url", "invocation_error", "metadata",
         ),
         row=lambda fact: (
-            fact.response_id, fact.tool, fact.tool_call_id, fact.item_id, fact.arguments, fact.injected,
+            fact.response_id, fact.tool, fact.tool_call_id, fact.item_id, fact.arguments, int(fact.injected),
             fact.server_url, fact.invocation_error, _json(fact.metadata),
         ),
         fact=lambda row: ToolUsage(

@@ -10,6 +10,7 @@ import pytest
 from aibridge_adapters.retention import Purge
 from aibridge_adapters.storage import open_storage
 from aibridge_adapters.storage.spans import DAY as MICROSECONDS
+from aibridge_adapters.storage.sqlite import open_sqlite
 from aibridge_adapters.storage.sqlite.checkpoints import Checkpoints
 from aibridge_core.records import InterceptionFilter, ModelThought, PromptUsage, Status, ToolUsage
 from aibridge_core.retention import Outcome, RetentionPolicy
@@ -57,10 +58,13 @@ async def test_no_word_of_it_stays_in_the_file(
     assert b"forgotten" not in kept
 
 
-async def test_counts_equal_a_recount_and_nobody_is_orphaned(file: Path, samples: Samples, turning: Turning) -> None:
+@pytest.mark.parametrize(("settle_every", "settled"), [(1, 60), (7, 60), (500, 0)])
+async def test_counts_equal_a_recount_and_nobody_is_orphaned(
+    file: Path, samples: Samples, turning: Turning, settle_every: int, settled: int
+) -> None:
     """The tables of counts that lists rely on, against the rows themselves; every record has its interception."""
     now = samples.clock.now()
-    async with open_storage(f"sqlite:///{file}", clock=samples.clock, owner="one") as storage:
+    async with open_sqlite(str(file), clock=samples.clock, owner="one", settle_every=settle_every) as storage:
         for number in range(80):
             who, model = (ANN, BEN)[number % 2], f"model {number % 3}"
             await whole(storage, samples, started_at=now - timedelta(days=number), initiator=who, model=model)
@@ -76,11 +80,13 @@ async def test_counts_equal_a_recount_and_nobody_is_orphaned(file: Path, samples
         for table, key in (("daily_counts", "day"), ("initiator_daily_counts", "initiator_id, day")):
             columns = key.replace("day", f"started_at / {MICROSECONDS}")
             recount = connection.execute(
-                f"SELECT {columns}, {kinds}, count(*) FROM interceptions WHERE status <> 'in_flight' "
+                f"SELECT {columns}, {kinds}, count(*) FROM interceptions WHERE fresh IS NULL "
                 f"GROUP BY {columns}, {kinds} ORDER BY {columns}, {kinds}"
             )
             counts = connection.execute(f"SELECT {key}, {kinds}, n FROM {table} ORDER BY {key}, {kinds}")
-            assert counts.fetchall() == recount.fetchall()
+            found = counts.fetchall()
+            assert found == recount.fetchall()
+            assert sum(n for *_, n in found) == settled
         for table in RECORDS:
             orphans = f"SELECT count(*) FROM {table} WHERE interception_id NOT IN (SELECT id FROM interceptions)"
             assert connection.execute(orphans).fetchone() == (0,)

@@ -12,6 +12,7 @@ import anyio
 import pytest
 
 from aibridge_adapters.storage import open_storage
+from aibridge_adapters.storage.sqlite import open_sqlite
 from aibridge_core.records import InterceptionFilter, Page, PromptUsage, Status
 from aibridge_core.testing.clock import FakeClock
 from aibridge_core.testing.contract.base import completed, read
@@ -175,23 +176,25 @@ async def test_closing_writes_what_waits(url):
 
 
 async def test_every_list_uses_its_index(url):
-    """No filter sorts or walks what it finds: SQLite's own plan says so. Lists by label are merged from parts."""
-    from aibridge_adapters.storage.sqlite import conditions, kinds
+    """No filter sorts or walks what it finds: SQLite's own plan says so. Only what is fresh is walked, and in order."""
+    from aibridge_adapters.storage.sqlite import conditions, parts
     from aibridge_core.testing.contract.listing import FILTERS, crowd
 
-    async with opened(url) as storage:
+    file = url.removeprefix("sqlite:///")
+    async with open_sqlite(file, clock=FakeClock(), owner="gateway-1", settle_every=10) as storage:
         await crowd(storage, samples=Samples())
-    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+    with closing(sqlite3.connect(file)) as connection:
         for name, value in FILTERS:
             where = InterceptionFilter(**{name: value})
             wanted = conditions.of(where)
+            pieces = parts.of(connection, where, wanted)
+            values = [value for piece in pieces for value in piece.values]
+            plan = connection.execute(f"EXPLAIN QUERY PLAN {parts.merged(pieces)}", (*values, 100, 0)).fetchall()
+            steps = [step.replace("COVERING INDEX", "INDEX") for *_, step in plan if "interceptions" in step]
             by_kind = wanted.index == conditions.BY_KIND
-            parts = kinds.each(connection, where, wanted) if by_kind else [wanted]
-            values = [value for part in parts for value in part.values]
-            plan = connection.execute(f"EXPLAIN QUERY PLAN {kinds.merged(parts)}", (*values, 100, 0)).fetchall()
-            steps = [step for *_, step in plan if "interceptions" in step]
             columns = " AND ".join(f"{label}=?" for label in conditions.LABELS) if by_kind else f"{name}=?"
-            indexed = [step.replace("COVERING INDEX", "INDEX") for step in steps]
-            assert indexed == [f"SEARCH interceptions USING INDEX {wanted.index} ({columns})"] * len(parts)
+            found = {piece.index: f"SEARCH interceptions USING INDEX {piece.index} ({columns})" for piece in pieces}
+            found[conditions.FRESH] = f"SCAN interceptions USING INDEX {conditions.FRESH}"
+            assert steps == [found[piece.index] for piece in pieces]
             # It may sort the right part of the order, which is what began in the same microsecond.
             assert "USE TEMP B-TREE FOR ORDER BY" not in [step for *_, step in plan]

@@ -3,6 +3,7 @@
 import pytest
 
 from aibridge_adapters.storage import open_storage
+from aibridge_adapters.storage.sqlite import open_sqlite
 from aibridge_core.testing.clock import FakeClock
 from aibridge_core.testing.storage_contract import (
     NetworkLogContract,
@@ -19,3 +20,19 @@ class TestSqliteStorage(StorageContract, RetentionContract, ToolCredentialsContr
     @pytest.fixture
     def open_storage(self, tmp_path) -> OpenStorage:
         return lambda owner: open_storage(f"sqlite:///{tmp_path}/aibridge.db", clock=FakeClock(), owner=owner)
+
+
+class TestSqliteStorageThatSettlesAtOnce(TestSqliteStorage):
+    """As after a thousand others have ended: each interception is in all of its indexes right behind its end."""
+
+    @pytest.fixture
+    def open_storage(self, tmp_path) -> OpenStorage:
+        return lambda owner: open_sqlite(f"{tmp_path}/aibridge.db", clock=FakeClock(), owner=owner, settle_every=1)
+
+
+class TestSqliteStorageThatSettlesNowAndThen(TestSqliteStorage):
+    """A mixture of both."""
+
+    @pytest.fixture
+    def open_storage(self, tmp_path) -> OpenStorage:
+        return lambda owner: open_sqlite(f"{tmp_path}/aibridge.db", clock=FakeClock(), owner=owner, settle_every=7)

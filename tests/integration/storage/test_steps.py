@@ -3,17 +3,15 @@
 import sqlite3
 from contextlib import asynccontextmanager, closing
 from datetime import timedelta
-from functools import partial
 
 import pytest
 from attrs import frozen
 
-from aibridge_adapters.storage import open_storage
+from aibridge_adapters.storage.rows import END_COLUMNS, RECORD_TABLES, START_COLUMNS, end_row, record_row, start_row
+from aibridge_adapters.storage.sqlite import open_sqlite
 from aibridge_adapters.storage.sqlite.files import connect_writer, prepare
-from aibridge_adapters.storage.sqlite.recorder import SqliteRecorder
 from aibridge_adapters.storage.sqlite.schema import migrate, shipped_migrations
-from aibridge_adapters.storage.sqlite.writer import Writer
-from aibridge_core.records import InterceptionFilter, Page
+from aibridge_core.records import InterceptionFilter, Page, Status
 from aibridge_core.testing.clock import FakeClock
 from aibridge_core.testing.contract.listing import FILTERS, crowd
 from aibridge_core.testing.memory import MemoryStorage
@@ -23,10 +21,42 @@ pytestmark = pytest.mark.anyio
 
 
 @frozen
+class PlainRecorder:
+    """Writes with the columns that every program so far has known."""
+
+    connection: sqlite3.Connection
+
+    async def begin(self, start):
+        """A row in flight."""
+        self.insert(
+            "interceptions",
+            (*START_COLUMNS, "session_id", "owner"),
+            (*start_row(start), start.client_session_id or start.id, "gateway-1"),
+        )
+
+    async def record(self, records):
+        """Rows."""
+        for record in records:
+            table = RECORD_TABLES[type(record.fact)]
+            self.insert(table.name, table.all_columns, record_row(record))
+
+    async def end(self, ended):
+        """An update, as the triggers of all steps expect it."""
+        changes = ", ".join(f"{column} = ?" for column in END_COLUMNS[1:5])
+        interception_id, *values, _ = end_row(ended)
+        self.connection.execute(f"UPDATE interceptions SET {changes} WHERE id = ?", (*values, interception_id))
+
+    def insert(self, table, columns, row):
+        """One row."""
+        marks = ", ".join("?" * len(columns))
+        self.connection.execute(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", row)
+
+
+@frozen
 class Before:
     """What a program of that time could do: write."""
 
-    recorder: SqliteRecorder
+    recorder: PlainRecorder
 
 
 @asynccontextmanager
@@ -35,40 +65,46 @@ async def at_step(file, version):
     prepare(file)
     with closing(connect_writer(file)) as connection:
         migrate(connection, now=0, migrations=shipped_migrations()[:version])
-    writer = Writer(partial(connect_writer, file), owner="gateway-1")
-    await writer.start()
-    yield Before(SqliteRecorder(writer))
-    await writer.close()
+        yield Before(PlainRecorder(connection))
 
 
-def opened(file):
-    """The storage of today."""
-    return open_storage(f"sqlite:///{file}", clock=FakeClock(), owner="gateway-1")
+async def lists(storage):
+    """Everything by every filter, and how many there are."""
+    found = []
+    for name, value in (*FILTERS, ("client", None), ("status", Status.IN_FLIGHT), ("status", Status.COMPLETED)):
+        where = InterceptionFilter(**{name: value})
+        found.append((name, list(await storage.store.list(where, Page(limit=200))), await storage.store.count(where)))
+    return found
 
 
-async def test_fewer_pages(tmp_path):
-    """Step 6 keeps every record, list and count; threads go on, new ends are counted, and what is deleted is gone."""
+@pytest.mark.parametrize("settle_every", [1, 500])
+@pytest.mark.parametrize("version", [5, 6])
+async def test_what_was_there_is_read_as_before(tmp_path, version, settle_every):
+    """Every record, list and count is kept; threads go on, ends are counted, and what is deleted is gone.
+
+    Step 6 writes fewer pages, step 7 settles what has ended in bulk.
+    """
     file, samples, oracle = tmp_path / "a.db", Samples(), MemoryStorage()
     whole = samples.start()
     records = [*(samples.record(whole, fact) for fact in FACTS), samples.tool_call(whole, "call_1")]
-    async with at_step(file, 5) as before:
+    async with at_step(file, version) as before:
         first = await crowd(before, oracle, samples=samples)
         for storage in (before, oracle):
             await storage.recorder.begin(whole)
             await storage.recorder.record(records)
-    async with opened(file) as storage:
+    async with open_sqlite(str(file), clock=FakeClock(), owner="gateway-1", settle_every=settle_every) as storage:
+        assert await lists(storage) == await lists(oracle)
         child = samples.start(correlating_tool_call_id="call_1")
-        ended = samples.ended(child)
+        ends = [samples.ended(start) for start in (child, whole)]  # one that began before, one after
         for each in (storage, oracle):
             await each.recorder.begin(child)
-            await each.recorder.end(ended)
-        for name, value in (*FILTERS, ("client", None)):
-            where = InterceptionFilter(**{name: value})
-            found = list(await storage.store.list(where, Page(limit=200)))
-            assert found == list(await oracle.store.list(where, Page(limit=200)))
-            assert await storage.store.count(where) == await oracle.store.count(where)
+            for ended in ends:
+                await each.recorder.end(ended)
+        assert await lists(storage) == await lists(oracle)
         assert (await storage.store.get(child.id)).thread_parent_id == whole.id
         await storage.retention.delete_interceptions(started_before=first + timedelta(days=999), limit=1000)
+        running = InterceptionFilter(status=Status.IN_FLIGHT)
+        assert await storage.store.count(InterceptionFilter()) == await storage.store.count(running) == 24
     with closing(sqlite3.connect(file)) as connection:
         for table in ("daily_counts", "initiator_daily_counts"):
             assert connection.execute(f"SELECT * FROM {table}").fetchall() == []

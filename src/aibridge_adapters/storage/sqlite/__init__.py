@@ -25,6 +25,7 @@ from aibridge_adapters.storage.sqlite.readers import Readers
 from aibridge_adapters.storage.sqlite.recorder import SqliteRecorder
 from aibridge_adapters.storage.sqlite.retention import SqliteRetention
 from aibridge_adapters.storage.sqlite.schema import ledger, migrate, shipped_migrations
+from aibridge_adapters.storage.sqlite.settling import EVERY
 from aibridge_adapters.storage.sqlite.store import SqliteInterceptionStore
 from aibridge_adapters.storage.sqlite.tool_credentials import SqliteToolCredentials
 from aibridge_adapters.storage.sqlite.writer import Writer
@@ -33,27 +34,31 @@ from aibridge_core.ports import Clock
 __all__ = ["create_schema", "open_sqlite", "read_ledger", "shipped_migrations"]
 
 
-def open_sqlite(path: str, *, clock: Clock, owner: str) -> AbstractAsyncContextManager[Storage]:
+def open_sqlite(
+    path: str, *, clock: Clock, owner: str, settle_every: int = EVERY
+) -> AbstractAsyncContextManager[Storage]:
     """Open the database file at `path`, made if it is missing; `:memory:` is a file that is gone afterwards.
 
-    Leaving the context writes what still waits. Entering raises StorageNotOpened, MigrationFailed.
+    `settle_every`: how many ended interceptions get into their indexes together. Leaving the context writes what still
+    waits. Entering raises StorageNotOpened, MigrationFailed.
     """
     opened = _open_temporary if path == ":memory:" else partial(_open, Path(path).absolute())
-    return opened(clock, owner)
+    return opened(clock, owner, settle_every)
 
 
 @asynccontextmanager
-async def _open_temporary(clock: Clock, owner: str) -> AsyncIterator[Storage]:
+async def _open_temporary(clock: Clock, owner: str, settle_every: int) -> AsyncIterator[Storage]:
     """A real file, so that it behaves like one: SQLite's own in-memory databases let readers block the writer."""
     with tempfile.TemporaryDirectory(prefix="aibridge-") as folder:
-        async with _open(Path(folder) / "aibridge.db", clock, owner) as storage:
+        async with _open(Path(folder) / "aibridge.db", clock, owner, settle_every) as storage:
             yield storage
 
 
 @asynccontextmanager
-async def _open(file: Path, clock: Clock, owner: str) -> AsyncIterator[Storage]:
+async def _open(file: Path, clock: Clock, owner: str, settle_every: int) -> AsyncIterator[Storage]:
     await anyio.to_thread.run_sync(create_schema, file, clock)
-    writer, readers = Writer(partial(connect_writer, file), owner=owner), Readers(file)
+    writer = Writer(partial(connect_writer, file), owner=owner, settle_every=settle_every)
+    readers = Readers(file)
     await writer.start()
     try:
         yield Storage(

@@ -17,15 +17,21 @@ _COLUMNS = ("initiator_id", "provider", "provider_name", "model", "client", "sta
 LABELS = ("model", "client", "provider_name", "provider")
 """What makes the kind of an interception, in the order of the index by kind."""
 
+FRESH = "interceptions_fresh"
+"""What runs, and what has ended a short while ago: some hundreds, in the order of lists."""
 BY_KIND = "interceptions_by_kind"
-"""Is in the order of lists only within a kind: see kinds.py."""
-IN_FLIGHT = "interceptions_in_flight"
+"""Is in the order of lists only within a kind: see parts.py."""
 _BY_FAILURE = "interceptions_by_failure"
+_BY_INITIATOR = "interceptions_by_initiator"
+_BY_SESSION = "interceptions_by_session"
+
+SETTLED = {BY_KIND, _BY_INITIATOR, _BY_SESSION}
+"""Indexes that don't have what is fresh: see settling.py."""
 
 _BEST_INDEX = (
-    ("in_flight", IN_FLIGHT),  # what runs right now is little
-    ("session_id", "interceptions_by_session"),  # a session is some dozens of interceptions
-    ("initiator_id", "interceptions_by_initiator"),  # one of hundreds of people
+    ("in_flight", FRESH),  # what runs right now is little
+    ("session_id", _BY_SESSION),  # a session is some dozens of interceptions
+    ("initiator_id", _BY_INITIATOR),  # one of hundreds of people
     ("failure", _BY_FAILURE),  # what failed or was cancelled is little
     *((label, BY_KIND) for label in LABELS),  # some of dozens of kinds
     ("completed", "interceptions_by_start"),  # nearly everything
@@ -34,8 +40,9 @@ _BEST_INDEX = (
 numbers to choose by: gathering them (ANALYZE) walks all indexes."""
 
 _CONDITIONS = {
-    IN_FLIGHT: "status = 'in_flight'",
+    FRESH: "fresh IS NOT NULL",
     _BY_FAILURE: "status NOT IN ('in_flight', 'completed')",
+    **dict.fromkeys(SETTLED, "fresh IS NULL"),
 }
 """What a partial index is limited to. SQLite takes it only for a query that repeats that word for word
 (sqlite.org/partialindex.html, section 3)."""
@@ -93,7 +100,7 @@ def bounds(where: InterceptionFilter) -> tuple[int | None, int | None]:
 
 
 def counted(where: InterceptionFilter) -> tuple[str, Sequence[str], Sequence[Any]]:
-    """The table of counts that knows this filter, and the conditions on it without times. Not for sessions."""
+    """The counts of what is settled that know this filter, and conditions on them without times. Not for sessions."""
     conditions = of_columns(where)
     table = "daily_counts" if where.initiator_id is None else _INITIATOR_COUNTS
     return table, conditions.terms, conditions.values

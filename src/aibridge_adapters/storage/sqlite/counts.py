@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 
 from aibridge_adapters.storage.spans import DAY, Span, span
-from aibridge_adapters.storage.sqlite import conditions, kinds
+from aibridge_adapters.storage.sqlite import conditions, parts
 from aibridge_adapters.storage.sqlite.conditions import Conditions
 from aibridge_core.records import InterceptionFilter
 
@@ -34,22 +34,20 @@ def per_day(connection: sqlite3.Connection, where: InterceptionFilter) -> Iterat
 
 def _part(connection: sqlite3.Connection, where: InterceptionFilter, wanted: Conditions) -> int:
     """How many there are, one by one."""
-    parts = kinds.each(connection, where, wanted) if wanted.index == conditions.BY_KIND else [wanted]
-    found = (connection.execute(f"SELECT count(*) {part.source}", part.values).fetchone() for part in parts)
+    pieces = parts.of(connection, where, wanted)
+    found = (connection.execute(f"SELECT count(*) {piece.source}", piece.values).fetchone() for piece in pieces)
     return sum(n for (n,) in found)
 
 
 def _whole_days(connection: sqlite3.Connection, where: InterceptionFilter, cut: Span) -> Iterator[tuple[int, int]]:
-    """What has ended, from the table of counts, and what is in flight, one by one."""
+    """What is settled, from the table of counts, and what is fresh, one by one."""
     first, after = cut.days
     table, terms, values = conditions.counted(where)
     limits = [(term, day) for term, day in (("day >= ?", first), ("day < ?", after)) if day is not None]
     matching = " AND ".join([*terms, *(term for term, _ in limits)]) or "true"
-    ended = f"SELECT day, sum(n) FROM {table} WHERE {matching} GROUP BY day"
-    yield from connection.execute(ended, (*values, *(day for _, day in limits)))
-    in_flight = conditions.of_columns(where, index=conditions.IN_FLIGHT).between(
+    settled = f"SELECT day, sum(n) FROM {table} WHERE {matching} GROUP BY day"
+    yield from connection.execute(settled, (*values, *(day for _, day in limits)))
+    fresh = conditions.of_columns(where, index=conditions.FRESH).between(
         None if first is None else first * DAY, None if after is None else after * DAY - 1
     )
-    yield from connection.execute(
-        f"SELECT started_at / {DAY}, count(*) {in_flight.source} GROUP BY 1", in_flight.values
-    )
+    yield from connection.execute(f"SELECT started_at / {DAY}, count(*) {fresh.source} GROUP BY 1", fresh.values)

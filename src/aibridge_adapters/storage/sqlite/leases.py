@@ -22,9 +22,9 @@ ON CONFLICT (owner) DO UPDATE SET heartbeat_at = excluded.heartbeat_at
 """
 _FORGET = "DELETE FROM gateway_processes WHERE heartbeat_at < ? AND owner <> ?"
 _INTERRUPT = """
-UPDATE interceptions INDEXED BY interceptions_in_flight
+UPDATE interceptions INDEXED BY interceptions_fresh
 SET status = ?, ended_at = ?, error_type = ?, error_message = ?
-WHERE status = 'in_flight' AND owner <> ? AND owner NOT IN (SELECT owner FROM gateway_processes)
+WHERE fresh IS NOT NULL AND status = 'in_flight' AND owner <> ? AND owner NOT IN (SELECT owner FROM gateway_processes)
 """
 _RELEASE = "DELETE FROM gateway_processes WHERE owner = ?"
 

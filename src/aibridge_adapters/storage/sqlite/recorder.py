@@ -10,15 +10,9 @@ from attrs import frozen
 
 from aibridge_adapters.storage.sqlite.works import Begin, End, Keep, Work
 from aibridge_adapters.storage.sqlite.writer import OVERHEAD, Writer, WriterClosed
+from aibridge_core.content import content_of
 from aibridge_core.errors import RecordingFailed
-from aibridge_core.records import (
-    InterceptionEnded,
-    InterceptionStart,
-    ModelThought,
-    PromptUsage,
-    Record,
-    ToolUsage,
-)
+from aibridge_core.records import InterceptionEnded, InterceptionStart, Record
 
 
 @frozen
@@ -58,8 +52,4 @@ class SqliteRecorder:
 
 def _weight(record: Record) -> int:
     """Roughly what a record takes in memory while it waits, in bytes."""
-    match record.fact:
-        case PromptUsage(prompt=text) | ToolUsage(arguments=text) | ModelThought(content=text):
-            return OVERHEAD + len(text)
-        case _:
-            return OVERHEAD
+    return OVERHEAD + len(content_of(record.fact))

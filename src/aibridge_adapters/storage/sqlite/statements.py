@@ -28,10 +28,12 @@ class ManyRows:
     before: str
     width: int
     after: str
+    constants: str = ""
+    """What each row ends with, as SQL: binding costs more."""
 
     def sql(self, count: int) -> str:
         """The statement for so many rows."""
-        row = f"({', '.join('?' * self.width)})"
+        row = f"({', '.join('?' * self.width)}{self.constants})"
         return f"{self.before} VALUES {', '.join([row] * count)} {self.after}"
 
 
@@ -70,9 +72,8 @@ def insert_records(table: RecordTable) -> dict[int, str]:
 
 
 def _insert_starts(columns: Sequence[str]) -> dict[int, str]:
-    return prepared(
-        ManyRows(f"INSERT INTO interceptions ({', '.join(columns)})", len(columns), "ON CONFLICT (id) DO NOTHING")
-    )
+    insert = f"INSERT INTO interceptions ({', '.join(columns)}, fresh)"
+    return prepared(ManyRows(insert, len(columns), "ON CONFLICT (id) DO NOTHING", constants=", 1"))
 
 
 ALONE_COLUMNS = (*START_COLUMNS, "owner", "session_id")

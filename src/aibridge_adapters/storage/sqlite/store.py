@@ -18,7 +18,7 @@ from aibridge_adapters.storage.rows import (
     record_of,
 )
 from aibridge_adapters.storage.spans import DAY
-from aibridge_adapters.storage.sqlite import conditions, counts, kinds
+from aibridge_adapters.storage.sqlite import conditions, counts, parts
 from aibridge_adapters.storage.sqlite.readers import Readers
 from aibridge_core.errors import UnknownCursor
 from aibridge_core.records import Interception, InterceptionFilter, Page, Record, Status
@@ -78,9 +78,11 @@ def _page(connection: sqlite3.Connection, where: InterceptionFilter, page: Page)
     elif where.session_id is None and (offset or where.status is Status.COMPLETED):  # no index passes over the others
         day, offset = _day_at(connection, where, offset)
         wanted = wanted.also("started_at < ?", (day + 1) * DAY)
-    if wanted.index == conditions.BY_KIND:
-        ids = kinds.newest(connection, kinds.each(connection, where, wanted), page.limit, offset)
+    pieces = parts.of(connection, where, wanted)
+    if len(pieces) > 1:
+        ids = parts.newest(connection, pieces, page.limit, offset)
         return _whole(connection, connection.execute(_BY_IDS, (json.dumps(ids),)).fetchall())
+    wanted = pieces[0]
     query = f"{_SELECT} {wanted.source} {_ORDER} LIMIT ? OFFSET ?"
     return _whole(connection, connection.execute(query, (*wanted.values, page.limit, offset)).fetchall())
 
@@ -130,36 +132,53 @@ def _records(connection: sqlite3.Connection, ids: Sequence[str]) -> Iterable[Rec
 def _labels(
     connection: sqlite3.Connection, column: str, initiator_id: str | None, prefix: str, page: Page
 ) -> Sequence[str]:
-    """Distinct values of a column of the trail, which the tables of counts hold too."""
+    """Distinct values of a column of the trail: the tables of counts hold those of what is settled."""
     where = InterceptionFilter(initiator_id=initiator_id)
     table, terms, values = conditions.counted(where)
-    in_flight = conditions.of_columns(InterceptionFilter(initiator_id=initiator_id, status=Status.IN_FLIGHT))
+    fresh = conditions.of_columns(where, index=conditions.FRESH)
     matching = " AND ".join([*terms, f"{column} >= ?"])
     query = (
         f"SELECT {column} FROM {table} WHERE {matching} UNION "
-        f"SELECT {column} {in_flight.also(f'{column} >= ?').source} ORDER BY 1"
+        f"SELECT {column} {fresh.also(f'{column} >= ?').source} ORDER BY 1"
     )
-    found = connection.execute(query, (*values, prefix, *in_flight.values, prefix))
+    found = connection.execute(query, (*values, prefix, *fresh.values, prefix))
     labels = takewhile(lambda label: label.startswith(prefix), (row[0] for row in found))
     return list(islice(labels, page.offset, page.offset + page.limit))
 
 
-_BY_ID = "SELECT initiator_id FROM interceptions INDEXED BY interceptions_by_initiator WHERE initiator_id = ? LIMIT 1"
+_BY_ID = """
+SELECT initiator_id FROM interceptions INDEXED BY interceptions_by_initiator WHERE initiator_id = ?1 AND fresh IS NULL
+UNION ALL
+SELECT initiator_id FROM interceptions INDEXED BY interceptions_fresh WHERE initiator_id = ?1 AND fresh IS NOT NULL
+LIMIT 1
+"""
 
 _BY_USERNAME = """
 WITH RECURSIVE people (id) AS (
-    SELECT min(initiator_id) FROM interceptions
+    SELECT min(initiator_id) FROM interceptions INDEXED BY interceptions_by_initiator WHERE fresh IS NULL
     UNION ALL
-    SELECT (SELECT min(initiator_id) FROM interceptions WHERE initiator_id > people.id) FROM people WHERE id IS NOT NULL
+    SELECT (
+        SELECT min(initiator_id) FROM interceptions INDEXED BY interceptions_by_initiator
+        WHERE initiator_id > people.id AND fresh IS NULL
+    ) FROM people WHERE id IS NOT NULL
+),
+newer (initiator_id, name, started_at, id) AS (
+    SELECT newest.initiator_id, newest.initiator_username, newest.started_at, newest.id
+    FROM people JOIN interceptions AS newest ON newest.id = (
+        SELECT id FROM interceptions INDEXED BY interceptions_by_initiator
+        WHERE initiator_id = people.id AND fresh IS NULL ORDER BY started_at DESC, id DESC LIMIT 1
+    )
+    UNION ALL
+    SELECT initiator_id, initiator_username, started_at, id FROM interceptions INDEXED BY interceptions_fresh
+    WHERE fresh IS NOT NULL
+),
+newest (initiator_id, name, started_at, id, place) AS (
+    SELECT *, row_number() OVER (PARTITION BY initiator_id ORDER BY started_at DESC, id DESC) FROM newer
 )
-SELECT newest.initiator_id FROM people JOIN interceptions AS newest ON newest.id = (
-    SELECT id FROM interceptions INDEXED BY interceptions_by_initiator
-    WHERE initiator_id = people.id ORDER BY started_at DESC, id DESC LIMIT 1
-)
-WHERE newest.initiator_username = ? ORDER BY newest.started_at DESC, newest.id DESC LIMIT 1
+SELECT initiator_id FROM newest WHERE place = 1 AND name = ? ORDER BY started_at DESC, id DESC LIMIT 1
 """
-"""Steps from initiator to initiator and looks at the newest interception of each: some microseconds a person, and no
-index on names that every start would have to keep."""
+"""Steps from initiator to initiator and looks at the newest interception of each, settled or fresh: some microseconds a
+person, and no index on names that every start would have to keep."""
 
 
 def _initiator(connection: sqlite3.Connection, text: str) -> str | None:

@@ -20,6 +20,7 @@ import anyio.to_thread
 from attrs import define
 
 from aibridge_adapters.storage.sqlite.mailbox import Mailbox
+from aibridge_adapters.storage.sqlite.settling import EVERY, Settling
 from aibridge_adapters.storage.sqlite.transaction import Transaction, TransactionLost
 from aibridge_adapters.storage.sqlite.works import End, Failed, Keep, Outcome, Work
 from aibridge_adapters.storage.writing import Commit, Writing
@@ -53,7 +54,14 @@ class _Job:
 class Writer:
     """Does works in the order they are put. All methods belong to the event loop that started it."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], *, owner: str, capacity: int = CAPACITY) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], sqlite3.Connection],
+        *,
+        owner: str,
+        capacity: int = CAPACITY,
+        settle_every: int = EVERY,
+    ) -> None:
         self._connect = connect
         self._owner = owner
         self._capacity = capacity
@@ -63,6 +71,7 @@ class Writer:
         self._hurried = False
         self._thread = threading.Thread(target=self._main, name="aibridge-sqlite-writer", daemon=True)
         self._lost: dict[str, Exception] = {}
+        self._settling = Settling(settle_every)
         self.writing = Writing()
         self._room = asyncio.Event()
         self._room.set()
@@ -140,19 +149,20 @@ class Writer:
         if (self.writing.weight <= self._capacity) != self._room.is_set():
             (self._room.clear if self._room.is_set() else self._room.set)()
 
-    def _settle(self, jobs: Sequence[_Job], outcomes: Sequence[Outcome], seconds: float) -> None:
+    def _answer(self, jobs: Sequence[_Job], outcomes: Sequence[Outcome], seconds: float) -> None:
         """On the event loop: tell everyone who still waits."""
-        failed = sum(isinstance(outcome, Failed) for outcome in outcomes)
-        commit = Commit(seconds=seconds, committed=len(jobs) - failed, failed=failed)
-        self.writing.done(commit, sum(job.weight for job in jobs))
-        self._make_room()
+        weight = failed = 0
         for job, outcome in zip(jobs, outcomes, strict=True):
+            weight += job.weight
+            failed += isinstance(outcome, Failed)
             if job.waiter is None or job.waiter.done():  # done: its caller was cancelled
                 continue
             if isinstance(outcome, Failed):
                 job.waiter.set_exception(outcome.error)
             else:
                 job.waiter.set_result(outcome.answer)
+        self.writing.done(Commit(seconds=seconds, committed=len(jobs) - failed, failed=failed), weight)
+        self._make_room()
 
     # From here on: the thread.
 
@@ -167,7 +177,8 @@ class Writer:
             while jobs := self._next_group():
                 begun = perf_counter()
                 outcomes = self._outcomes([job.work for job in jobs])
-                self._tell(self._settle, jobs, outcomes, perf_counter() - begun)
+                self._tell(self._answer, jobs, outcomes, perf_counter() - begun)
+                self._settling.after(sum(isinstance(job.work, End) for job in jobs), self._connection)
         finally:
             self._connection.close()
 

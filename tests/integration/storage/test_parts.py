@@ -4,8 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from aibridge_adapters.storage import open_storage
-from aibridge_adapters.storage.sqlite import kinds
+from aibridge_adapters.storage.sqlite import open_sqlite, parts
 from aibridge_core.records import InterceptionFilter, Page, Status
 from aibridge_core.testing.clock import FakeClock
 from aibridge_core.testing.samples import Samples
@@ -15,10 +14,11 @@ pytestmark = pytest.mark.anyio
 CODEX = InterceptionFilter(client="Codex")
 
 
-@pytest.fixture
-async def storage(tmp_path):
-    """A new one."""
-    async with open_storage(f"sqlite:///{tmp_path / 'a.db'}", clock=FakeClock(), owner="gateway-1") as opened:
+@pytest.fixture(params=[1, 20, 500])
+async def storage(tmp_path, request):
+    """A new one; how many of what has ended is settled yet differs."""
+    file = str(tmp_path / "a.db")
+    async with open_sqlite(file, clock=FakeClock(), owner="gateway-1", settle_every=request.param) as opened:
         yield opened
 
 
@@ -31,7 +31,7 @@ async def test_more_kinds_than_one_statement_takes(storage):
     """Clients may ask for any model; a client that asked for hundreds is listed and counted like any other."""
     samples = Samples()
     moment = samples.clock.now()
-    models = [f"model {number % (2 * kinds.AT_ONCE + 30)}" for number in range(3 * kinds.AT_ONCE)]
+    models = [f"model {number % (2 * parts.AT_ONCE + 30)}" for number in range(3 * parts.AT_ONCE)]
     starts = [
         samples.start(client="Codex", model=model, started_at=moment + timedelta(hours=number // 2))
         for number, model in enumerate(models)
