@@ -75,6 +75,19 @@ async def test_many_are_settled_together(file):
     assert counted(file) == 6
 
 
+async def test_many_that_run_hold_up_nobody(file):
+    """However many began before and are still in flight, what has ended is settled."""
+    samples = Samples()
+    async with opened(file, 2) as storage:
+        running = [samples.start() for _ in range(20)]
+        for start in running:
+            await storage.recorder.begin(start)
+        for _ in range(4):
+            await ended(storage, samples)
+    assert fresh(file) == {start.id for start in running}
+    assert counted(file) == 4
+
+
 async def test_what_was_left_is_settled_in_pieces(file):
     """Thousands that processes left fresh don't hold up those who write: about twice as many at a time as end."""
     samples = Samples()

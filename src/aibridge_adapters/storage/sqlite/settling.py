@@ -2,9 +2,9 @@
 
 Belongs here: when and how. Never: how the fresh ones are found until then (parts.py).
 
-The keys of those indexes, such as people, are scattered: an interception alone changes a page of each. A thousand
-together change hardly more pages of some than fifty do, so they wait for each other. Nothing depends on it but time:
-whatever a process left fresh when it ended or died is settled with what comes after.
+The keys of those indexes, such as people, are scattered: an interception alone changes a page of each. Many together
+share pages, so they wait for each other. Nothing is lost by it: whatever a process left fresh when it ended or died is
+settled with what comes after.
 """
 
 import logging
@@ -18,10 +18,9 @@ EVERY = 500
 """Interceptions that end between two settlings. Whoever waits for the writer meanwhile waits for some 5 ms, and lists
 and counts walk so many. With 1000 the processor time falls a little more, but the slowest starts wait twice as long."""
 
-_LAST = """
-SELECT started_at FROM interceptions INDEXED BY interceptions_fresh WHERE fresh IS NOT NULL
-ORDER BY started_at, id LIMIT 1 OFFSET ?
-"""
+_FRESH = "FROM interceptions INDEXED BY interceptions_fresh WHERE fresh IS NOT NULL"
+_ARE_MANY = f"SELECT 1 {_FRESH} LIMIT 1 OFFSET ?"
+_LAST = f"SELECT started_at {_FRESH} AND status <> 'in_flight' ORDER BY started_at, id LIMIT 1 OFFSET ?"
 _SETTLE = """
 UPDATE interceptions INDEXED BY interceptions_fresh SET fresh = NULL
 WHERE fresh IS NOT NULL AND status <> 'in_flight' AND started_at <= ?
@@ -47,7 +46,12 @@ class Settling:
             return
         self._ended = 0
         try:
-            last = connection.execute(_LAST, (2 * self.every,)).fetchone()  # a bound, if many were left over
-            connection.execute(_SETTLE, last or (_FOREVER,))
+            self._settle(connection)
         except sqlite3.Error as error:
             _log.warning("ended interceptions are not in their indexes yet, trying again later: %s", error)
+
+    def _settle(self, connection: sqlite3.Connection) -> None:
+        most, until = 2 * self.every, _FOREVER
+        if connection.execute(_ARE_MANY, (most,)).fetchone():  # left over, or they run: the second query is dearer
+            (until,) = connection.execute(_LAST, (most,)).fetchone() or (_FOREVER,)
+        connection.execute(_SETTLE, (until,))
