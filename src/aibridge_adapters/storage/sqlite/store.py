@@ -19,6 +19,7 @@ from aibridge_adapters.storage.rows import (
 )
 from aibridge_adapters.storage.spans import DAY
 from aibridge_adapters.storage.sqlite import conditions, counts, parts
+from aibridge_adapters.storage.sqlite.conditions import Conditions
 from aibridge_adapters.storage.sqlite.readers import Readers
 from aibridge_core.errors import UnknownCursor
 from aibridge_core.records import Interception, InterceptionFilter, Page, Record, Status
@@ -72,12 +73,7 @@ class SqliteInterceptionStore:
 
 
 def _page(connection: sqlite3.Connection, where: InterceptionFilter, page: Page) -> Sequence[Interception]:
-    wanted, offset = conditions.of(where), page.offset
-    if page.after_id is not None:
-        wanted = wanted.also("(started_at, id) < (?, ?)", *_cursor(connection, page.after_id))
-    elif where.session_id is None and (offset or where.status is Status.COMPLETED):  # no index passes over the others
-        day, offset = _day_at(connection, where, offset)
-        wanted = wanted.also("started_at < ?", (day + 1) * DAY)
+    wanted, offset = _from(connection, where, page)
     pieces = parts.of(connection, where, wanted)
     if len(pieces) > 1:
         ids = parts.newest(connection, pieces, page.limit, offset)
@@ -85,6 +81,23 @@ def _page(connection: sqlite3.Connection, where: InterceptionFilter, page: Page)
     wanted = pieces[0]
     query = f"{_SELECT} {wanted.source} {_ORDER} LIMIT ? OFFSET ?"
     return _whole(connection, connection.execute(query, (*wanted.values, page.limit, offset)).fetchall())
+
+
+def _from(connection: sqlite3.Connection, where: InterceptionFilter, page: Page) -> tuple[Conditions, int]:
+    """What to look for, and how much of that to pass over.
+
+    It has one upper bound: of two, SQLite seeks to the first that it reads, and walks from there to the other.
+    """
+    wanted, (first, last), offset = conditions.of_columns(where), conditions.bounds(where), page.offset
+    if page.after_id is not None:
+        cursor = _cursor(connection, page.after_id)
+        if last is None or cursor[0] <= last:
+            return wanted.between(first, None).also("(started_at, id) < (?, ?)", *cursor), offset
+    elif where.session_id is None and (offset or where.status is Status.COMPLETED):  # no index passes over the others
+        day, offset = _day_at(connection, where, offset)
+        end_of_day = (day + 1) * DAY - 1
+        last = end_of_day if last is None else min(last, end_of_day)
+    return wanted.between(first, last), offset
 
 
 def _cursor(connection: sqlite3.Connection, after_id: str) -> Row:

@@ -223,6 +223,24 @@ class ListContract(ContractBase):
         await completed(storage, samples, model="a")
         assert await ids(storage, InterceptionFilter(model="a"), after_id=cursor.start.id) == [older.start.id]
 
+    async def test_a_cursor_among_times(self, storage: StorageUnderTest, samples: Samples) -> None:
+        """A cursor and a time filter both bound a page, whichever is the narrower, down to the same moment."""
+        first = await crowd(storage, samples=samples)
+        everything = await storage.store.list(EVERYTHING, Page(limit=1000))
+        newest, oldest = everything[30].start.started_at, everything[60].start.started_at
+        for where in (
+            InterceptionFilter(started_after=oldest, started_before=newest),
+            InterceptionFilter(started_before=newest, initiator_id=BEN.id),
+            InterceptionFilter(started_before=newest, status=Status.COMPLETED),
+            InterceptionFilter(started_after=oldest, model="gpt-5"),
+            InterceptionFilter(started_after=first, started_before=newest, session_id="session 1"),
+        ):
+            wanted = await ids(storage, where, limit=1000)
+            for place in (0, 10, 27, 28, 29, 30, 31, 32, 33, 45, 59, 60, 61, 90):
+                behind = {each.start.id for each in everything[place + 1 :]}
+                page = await ids(storage, where, limit=4, after_id=everything[place].start.id)
+                assert page == [each for each in wanted if each in behind][:4]
+
     async def test_an_unknown_cursor(self, storage: StorageUnderTest, samples: Samples) -> None:
         """A cursor that names nothing is an error, not an empty page."""
         await completed(storage, samples)
