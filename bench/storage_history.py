@@ -145,7 +145,7 @@ def build(file: Path, count: int) -> None:
             found = (record for sample in batch for record in records_of(sample) if isinstance(record.fact, kind))
             connection.executemany(query, (record_row(record) for record in found))
         connection.execute("COMMIT")
-    # The triggers count what ends; these rows never were in flight.
+    # The triggers count what is settled; these rows never were fresh.
     kinds = "provider, provider_name, model, client, status"
     for table, key in (("daily_counts", "day"), ("initiator_daily_counts", "initiator_id, day")):
         connection.execute(

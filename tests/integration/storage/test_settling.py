@@ -5,6 +5,7 @@ import sqlite3
 from contextlib import closing
 from datetime import timedelta
 
+import anyio
 import pytest
 from attrs import evolve
 
@@ -65,14 +66,39 @@ async def test_many_are_settled_together(file):
     assert len(fresh(file)) == 3
     assert counted(file) == 0
     async with opened(file, 3) as storage:
-        for _ in range(3):
-            await ended(storage, samples)
+        await ended(storage, samples)
     assert fresh(file) == {running.id}
-    assert counted(file) == 5
+    assert counted(file) == 3
     async with opened(file, 1) as storage:
         await storage.recorder.end(samples.ended(running))
     assert fresh(file) == set()
-    assert counted(file) == 6
+    assert counted(file) == 4
+
+
+async def test_restarts_leave_nothing_lying(file):
+    """Processes that end before enough have are counted together; so is what dead ones left running."""
+    samples = Samples()
+    for number in range(12):
+        async with open_sqlite(str(file), clock=FakeClock(), owner=f"gateway-{number}", settle_every=4) as storage:
+            await storage.leases.renew(samples.clock.now())
+            await storage.leases.interrupt_orphans(samples.clock.now(), older_than=-1)
+            await storage.recorder.begin(samples.start())
+            await ended(storage, samples)
+    assert len(fresh(file)) <= 6
+    assert counted(file) >= 18
+
+
+async def test_more_at_once_than_are_settled(file):
+    """A commit with many ends settles as many; nothing is left behind for ever."""
+    samples = Samples()
+    async with opened(file, 2) as storage:
+        starts = [samples.start() for _ in range(100)]
+        for start in starts:
+            await storage.recorder.begin(start)
+        async with anyio.create_task_group() as tasks:
+            for start in starts:
+                tasks.start_soon(storage.recorder.end, samples.ended(start))
+    assert fresh(file) == set()
 
 
 async def test_many_that_run_hold_up_nobody(file):
@@ -89,21 +115,26 @@ async def test_many_that_run_hold_up_nobody(file):
 
 
 async def test_what_was_left_is_settled_in_pieces(file):
-    """Thousands that processes left fresh don't hold up those who write: about twice as many at a time as end."""
+    """Thousands that processes left fresh don't hold up those who write: a piece goes with each commit."""
     samples = Samples()
     moment = samples.clock.now()
     async with opened(file, 500) as storage:
         for number in range(30):
             await ended(storage, samples, started_at=moment + timedelta(minutes=number))
     left = []
-    while fresh(file):
+    for number in range(4):
         async with opened(file, 4) as storage:
-            for number in range(4):
-                later = timedelta(days=1 + len(left), minutes=number)
-                await ended(storage, samples, started_at=moment + later)
+            await ended(storage, samples, started_at=moment + timedelta(days=1, minutes=number))
         left.append(len(fresh(file)))
-    assert left == [25, 20, 15, 10, 5, 0]
-    assert counted(file) == 54
+    assert left == [13, 0, 1, 2]  # a start is a commit, and an end is one: twice nine, plus the new one
+    async with opened(file, 500) as storage:
+        for number in range(30):
+            await ended(storage, samples, started_at=moment + timedelta(minutes=number))
+    async with opened(file, 4) as storage:
+        for number in range(4):
+            await ended(storage, samples, started_at=moment + timedelta(days=2, minutes=number))
+    assert len(fresh(file)) == 2  # the last two wait for two more
+    assert counted(file) == 66
 
 
 async def test_deleting_what_is_fresh_changes_no_counts(file):
@@ -123,24 +154,51 @@ async def test_deleting_what_is_fresh_changes_no_counts(file):
         assert await storage.store.count(where) == await storage.store.count(EVERYTHING) == 2
 
 
+async def test_another_process_writes_right_now(file, caplog):
+    """Its lock isn't waited for, since whoever writes next waits for it anyway: the next commit tries again."""
+    samples = Samples()
+    async with opened(file, 500) as storage:
+        await ended(storage, samples)
+    settling, said = Settling(every=3), list[str]()
+    with closing(connect_writer(file)) as connection, closing(sqlite3.connect(file)) as other:
+        connection.set_trace_callback(said.append)
+        settling.begin(connection)
+        other.execute("BEGIN IMMEDIATE")
+        settling.after(2, connection)
+        other.rollback()
+        assert len(fresh(file)) == 1
+        assert said[1] == "PRAGMA busy_timeout = 0"
+        assert connection.execute("PRAGMA busy_timeout").fetchone() == (5000,)
+        settling.after(0, connection)
+    assert fresh(file) == set()
+    assert counted(file) == 1
+    assert not caplog.records
+
+
+class NoMemory:
+    """A connection whose process has no memory left."""
+
+    def execute(self, *_):
+        """As sqlite3 says it."""
+        raise MemoryError
+
+
 async def test_a_failure_is_made_up_for(file, caplog):
-    """A database that can't be written at that moment: their records are safe, so nobody fails; it is tried again."""
+    """It is no error of those whose records are safe, nor the end of the thread; the next ones try again."""
     samples = Samples()
     async with opened(file, 500) as storage:
         await ended(storage, samples)
     settling = Settling(every=1)
-    connection = connect_writer(file)
-    with closing(sqlite3.connect(file)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        connection.execute("PRAGMA busy_timeout = 0")
+    closed = connect_writer(file)
+    closed.close()
+    for broken in (closed, NoMemory()):
+        settling.begin(broken)
+        settling.after(1, broken)
+    assert [level for _, level, _ in caplog.record_tuples] == [logging.WARNING] * 4
+    assert "closed database" in caplog.text
+    assert "MemoryError" in caplog.text
+    with closing(connect_writer(file)) as connection:
         settling.after(1, connection)
-        other.rollback()
-    ((_, level, message),) = caplog.record_tuples
-    assert level == logging.WARNING
-    assert "database is locked" in message
-    assert len(fresh(file)) == 1
-    settling.after(1, connection)
-    connection.close()
     assert fresh(file) == set()
     assert counted(file) == 1
 

@@ -23,7 +23,7 @@ class TestSqliteStorage(StorageContract, RetentionContract, ToolCredentialsContr
 
 
 class TestSqliteStorageThatSettlesAtOnce(TestSqliteStorage):
-    """As after a thousand others have ended: each interception is in all of its indexes right behind its end."""
+    """As after hundreds of others have ended: each interception is in all of its indexes right behind its end."""
 
     @pytest.fixture
     def open_storage(self, tmp_path) -> OpenStorage:

@@ -18,19 +18,18 @@ LABELS = ("model", "client", "provider_name", "provider")
 """What makes the kind of an interception, in the order of the index by kind."""
 
 FRESH = "interceptions_fresh"
-"""What runs, and what has ended a short while ago: some hundreds, in the order of lists."""
+"""What runs, and the some hundreds that ended last, in the order of lists."""
 BY_KIND = "interceptions_by_kind"
 """Is in the order of lists only within a kind: see parts.py."""
 _BY_FAILURE = "interceptions_by_failure"
 _BY_INITIATOR = "interceptions_by_initiator"
-_BY_SESSION = "interceptions_by_session"
 
-SETTLED = {BY_KIND, _BY_INITIATOR, _BY_SESSION}
+SETTLED = {BY_KIND, _BY_INITIATOR}
 """Indexes that don't have what is fresh: see settling.py."""
 
 _BEST_INDEX = (
     ("in_flight", FRESH),  # what runs right now is little
-    ("session_id", _BY_SESSION),  # a session is some dozens of interceptions
+    ("session_id", "interceptions_by_session"),  # a session is some dozens of interceptions
     ("initiator_id", _BY_INITIATOR),  # one of hundreds of people
     ("failure", _BY_FAILURE),  # what failed or was cancelled is little
     *((label, BY_KIND) for label in LABELS),  # some of dozens of kinds

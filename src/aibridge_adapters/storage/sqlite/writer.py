@@ -173,6 +173,7 @@ class Writer:
             self._tell(self._started.set_exception, error)
             return
         self._tell(self._started.set_result, None)
+        self._settling.begin(self._connection)
         try:
             while jobs := self._next_group():
                 begun = perf_counter()

@@ -1,20 +1,24 @@
 -- Keys that are scattered, such as people, cost a commit a page each. So the indexes and counts by such keys don't take an
--- interception when it begins or ends, but a thousand together, some time after they have ended: what then lies on one
+-- interception when it begins or ends, but hundreds together, some time after they have ended: what then lies on one
 -- page is written once. Until then an interception is fresh, and found by walking what is.
--- Gateways of the version before have to be stopped: they look for fresh ones in indexes that don't have them yet.
+-- Gateways of the version before have to be stopped: what they look for isn't in their indexes yet.
 
--- 1 until the interception is in the indexes that are limited to NULL, and counted. Whatever inserts a row sets it: one
--- without is taken for counted. What is in flight is fresh.
+-- 1 until the interception is in the indexes that are limited to NULL, and counted. What is in flight is fresh.
 ALTER TABLE interceptions ADD COLUMN fresh INTEGER;
 UPDATE interceptions SET fresh = 1 WHERE status = 'in_flight';
 DROP INDEX interceptions_in_flight;
 CREATE INDEX interceptions_fresh ON interceptions (started_at, id) WHERE fresh IS NOT NULL;
 
+-- A row that is inserted in flight by a program that doesn't know this becomes fresh too.
+CREATE TRIGGER interceptions_begun AFTER INSERT ON interceptions
+WHEN new.fresh IS NULL AND new.status = 'in_flight'
+BEGIN
+    UPDATE interceptions SET fresh = 1 WHERE id = new.id;
+END;
+
 DROP INDEX interceptions_by_initiator;
-DROP INDEX interceptions_by_session;
 DROP INDEX interceptions_by_kind;
 CREATE INDEX interceptions_by_initiator ON interceptions (initiator_id, started_at) WHERE fresh IS NULL;
-CREATE INDEX interceptions_by_session ON interceptions (session_id, started_at) WHERE fresh IS NULL;
 CREATE INDEX interceptions_by_kind ON interceptions (model, client, provider_name, provider, started_at, id)
     WHERE fresh IS NULL;
 
