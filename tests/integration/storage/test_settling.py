@@ -32,12 +32,19 @@ def opened(file, settle_every):
     return open_sqlite(str(file), clock=FakeClock(), owner="gateway-1", settle_every=settle_every)
 
 
+async def begun(storage, samples, count):
+    """So many that run."""
+    starts = [samples.start() for _ in range(count)]
+    for start in starts:
+        await storage.recorder.begin(start)
+    return starts
+
+
 async def ended(storage, samples, **start):
     """One that is over."""
-    begun = samples.start(**start)
-    await storage.recorder.begin(begun)
-    await storage.recorder.end(samples.ended(begun))
-    return begun
+    its_start = samples.start(**start)
+    await storage.recorder.begin(its_start)
+    await storage.recorder.end(samples.ended(its_start))
 
 
 def fresh(file):
@@ -59,8 +66,7 @@ async def test_many_are_settled_together(file):
     """The last of so many brings all that have ended with it; what runs stays fresh, however old."""
     samples = Samples()
     async with opened(file, 3) as storage:
-        running = samples.start()
-        await storage.recorder.begin(running)
+        (running,) = await begun(storage, samples, 1)
         for _ in range(2):
             await ended(storage, samples)
     assert len(fresh(file)) == 3
@@ -82,7 +88,7 @@ async def test_restarts_leave_nothing_lying(file):
         async with open_sqlite(str(file), clock=FakeClock(), owner=f"gateway-{number}", settle_every=4) as storage:
             await storage.leases.renew(samples.clock.now())
             await storage.leases.interrupt_orphans(samples.clock.now(), older_than=-1)
-            await storage.recorder.begin(samples.start())
+            await begun(storage, samples, 1)
             await ended(storage, samples)
     assert len(fresh(file)) <= 6
     assert counted(file) >= 18
@@ -92,9 +98,7 @@ async def test_more_at_once_than_are_settled(file):
     """A commit with many ends settles as many; nothing is left behind for ever."""
     samples = Samples()
     async with opened(file, 2) as storage:
-        starts = [samples.start() for _ in range(100)]
-        for start in starts:
-            await storage.recorder.begin(start)
+        starts = await begun(storage, samples, 100)
         async with anyio.create_task_group() as tasks:
             for start in starts:
                 tasks.start_soon(storage.recorder.end, samples.ended(start))
@@ -105,9 +109,7 @@ async def test_many_that_run_hold_up_nobody(file):
     """However many began before and are still in flight, what has ended is settled."""
     samples = Samples()
     async with opened(file, 2) as storage:
-        running = [samples.start() for _ in range(20)]
-        for start in running:
-            await storage.recorder.begin(start)
+        running = await begun(storage, samples, 20)
         for _ in range(4):
             await ended(storage, samples)
     assert fresh(file) == {start.id for start in running}
@@ -270,8 +272,7 @@ async def test_status_of_what_is_fresh(file):
     """Its end shows at once in lists by status."""
     samples = Samples()
     async with opened(file, 500) as storage:
-        start = samples.start()
-        await storage.recorder.begin(start)
+        (start,) = await begun(storage, samples, 1)
         for status, n in ((Status.IN_FLIGHT, 1), (Status.FAILED, 0)):
             assert await storage.store.count(InterceptionFilter(status=status)) == n
         await storage.recorder.end(samples.ended(start, Status.FAILED))
