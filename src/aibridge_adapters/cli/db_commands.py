@@ -52,8 +52,10 @@ def check(**flags: Any) -> None:
     Exit code 0 if so; 1 if not, with the reason.
     """
     schema = _schema(_url(flags))
-    if schema.is_newer or schema.missing:
-        raise Failure(f"{_state(schema)}{'' if schema.is_newer else '; run `aibridge db migrate`'}")
+    if schema.mismatch or schema.is_newer:
+        raise Failure(_state(schema))
+    if schema.missing:
+        raise Failure(f"{_state(schema)}; run `aibridge db migrate`")
     click.echo(_state(schema))
 
 
@@ -88,6 +90,8 @@ def _schema(url: str) -> Schema:
 
 def _state(schema: Schema) -> str:
     known = len(schema.known)
+    if schema.mismatch:
+        return schema.mismatch
     if schema.is_newer:
         return f"the schema has version {schema.version}, newer than this program knows ({known})"
     if not schema.version:
@@ -98,7 +102,7 @@ def _state(schema: Schema) -> str:
 
 
 def _as_text(url: str, schema: Schema) -> str:
-    lines = [f"{each.version:04}_{each.name}  applied {each.at:%Y-%m-%d %H:%M:%SZ}" for each in schema.applied]
+    lines = [f"{each.step}  applied {each.at:%Y-%m-%d %H:%M:%SZ}" for each in schema.applied]
     lines += [f"{each.step}  missing" for each in schema.missing]
     return "\n".join([safe(show_database_url(url)), *(f"  {safe(line)}" for line in lines), _state(schema)])
 
@@ -112,6 +116,6 @@ def _as_json(url: str, schema: Schema) -> dict[str, Any]:
         "database": show_database_url(url),
         "version": schema.version,
         "known": len(schema.known),
-        "up_to_date": not (schema.missing or schema.is_newer),
+        "up_to_date": not (schema.missing or schema.is_newer or schema.mismatch),
         "steps": applied + missing,
     }

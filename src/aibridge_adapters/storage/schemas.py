@@ -10,7 +10,7 @@ import anyio.to_thread
 from attrs import frozen
 
 from aibridge_adapters.storage.errors import StorageConfigError
-from aibridge_adapters.storage.migrations import Applied, Migration
+from aibridge_adapters.storage.migrations import Applied, Migration, mismatch
 from aibridge_adapters.storage.sqlite import create_schema, read_ledger, shipped_migrations
 from aibridge_adapters.storage.urls import ALLOWED, POSTGRES, postgres_adapter, scheme_of, sqlite_path
 from aibridge_core.ports import Clock
@@ -32,12 +32,18 @@ class Schema:
     @property
     def missing(self) -> Sequence[Migration]:
         """Steps that this program would apply."""
-        return [step for step in self.known if step.version > self.version]
+        there = {step.step for step in self.applied}
+        return [step for step in self.known if step.step not in there]
+
+    @property
+    def mismatch(self) -> str:
+        """Why no program of this version can work on it, nor mend it; empty if it can."""
+        return mismatch(self.applied, self.known)
 
     @property
     def is_newer(self) -> bool:
         """Whether a newer program has written it, so that this one refuses it."""
-        return self.version > len(self.known)
+        return not self.mismatch and len(self.applied) > len(self.known)
 
 
 async def schema_of(url: str) -> Schema:

@@ -1,8 +1,11 @@
 """`aibridge db` on both databases."""
 
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 
+import psycopg
 import pytest
 from click.testing import Result
 
@@ -70,6 +73,52 @@ def test_a_gateways_other_commands_find_what_migrate_made(aibridge: Command, adm
     admin("migrate")
     assert aibridge("users", "create", "ann", AIBRIDGE_DATABASE_URL=url).exit_code == 0
     assert '"ann"' in aibridge("users", "list", "-o", "json", AIBRIDGE_DATABASE_URL=url).stdout
+
+
+@pytest.fixture
+def run(url: str, tmp_path) -> Callable[[str], None]:
+    """Does something to the database as any other program would."""
+
+    def execute(statement: str) -> None:
+        if url.startswith("sqlite"):
+            with closing(sqlite3.connect(tmp_path / "a.db")) as connection, connection:
+                connection.execute(statement)
+        else:
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute(statement)
+
+    return execute
+
+
+@pytest.mark.parametrize(
+    ("damage", "found", "wanted"),
+    [
+        ("DELETE FROM schema_migrations WHERE version = 3", "0004_tool_credentials", "0003_retention"),
+        ("UPDATE schema_migrations SET name = 'of_a_branch' WHERE version = 2", "0002_of_a_branch", "0002_identity"),
+    ],
+    ids=["a step is not there", "a step of another program"],
+)
+def test_steps_that_are_not_this_programs(
+    aibridge: Command, admin: Admin, url: str, run: Callable[[str], None], damage: str, found: str, wanted: str
+) -> None:
+    """The newest step's number doesn't make a schema one that fits: every command says which step is wrong."""
+    admin("migrate")
+    run(damage)
+    shown = admin("status")
+    assert (shown.exit_code, json.loads(admin("status", "-o", "json").stdout)["up_to_date"]) == (0, False)
+    for done in (shown, admin("check"), admin("migrate"), aibridge("users", "list", AIBRIDGE_DATABASE_URL=url)):
+        assert f"{found} where {wanted} should" in (done.stdout if done is shown else done.stderr)
+        assert (done.exit_code == 0) == (done is shown)
+
+
+@pytest.mark.parametrize("command", ["status", "check", "migrate"])
+def test_another_programs_ledger(admin: Admin, run: Callable[[str], None], command: str) -> None:
+    """Many programs call their ledger as we do: such a database is left alone, and one line says what to do."""
+    run("CREATE TABLE schema_migrations (version varchar(255))")
+    run("INSERT INTO schema_migrations VALUES ('20240101120000')")
+    done = admin(command)
+    assert (done.exit_code, len(done.stderr.splitlines())) == (1, 1)
+    assert "schema_migrations is another program's: give aibridge a database of its own" in done.stderr
 
 
 @pytest.mark.parametrize("command", ["status", "check", "migrate"])

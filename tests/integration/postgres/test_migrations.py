@@ -97,6 +97,50 @@ async def test_a_failed_migration_stops_the_start(empty_postgres_url):
     assert await rows(empty_postgres_url, TABLES) == [("tool_usages",)]
 
 
+async def test_a_step_waits_for_a_long_reader_and_nobody_waits_for_it(empty_postgres_url):
+    """While somebody reads a table that a step changes, others go on with it; the step is made when the reader ends."""
+    more = Migration(version=2, name="more", script="ALTER TABLE one ADD COLUMN more integer")
+    async with (
+        raw(empty_postgres_url) as mine,
+        raw(empty_postgres_url) as reader,
+        raw(empty_postgres_url) as other,
+        anyio.create_task_group() as tasks,
+    ):
+        await migrate(mine, now=0, migrations=[ONE])
+        await reader.execute("BEGIN")
+        await reader.execute("SELECT FROM one")
+        tasks.start_soon(lambda: migrate(mine, now=0, migrations=[ONE, more]))
+        await someone_waits_for_a_table(other)
+        await other.execute("SET statement_timeout = '900ms'")  # what a new request has
+        for number in range(3):
+            await other.execute("INSERT INTO one VALUES (%s)", (number,))
+        assert await rows(empty_postgres_url, LEDGER) == [(1, "one")]
+        await reader.execute("COMMIT")
+    assert await rows(empty_postgres_url, "SELECT id, more FROM one") == [(0, None), (1, None), (2, None)]
+
+
+async def someone_waits_for_a_table(connection) -> None:
+    """Return as soon as it is so; fails the test after ten seconds."""
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'relation' AND NOT granted"
+    with anyio.fail_after(10):
+        while await (await connection.execute(waiting)).fetchone() == (0,):
+            await anyio.sleep(0.005)
+
+
+async def test_a_reader_that_does_not_end(empty_postgres_url):
+    """After a while the migration gives up, with nothing changed, and says where to look."""
+    more = Migration(version=2, name="more", script="CREATE TABLE two (); ALTER TABLE one ADD COLUMN more integer")
+    async with raw(empty_postgres_url) as mine, raw(empty_postgres_url) as reader:
+        await migrate(mine, now=0, migrations=[ONE])
+        await reader.execute("BEGIN")
+        await reader.execute("SELECT FROM one")
+        with pytest.raises(MigrationFailed, match=r"in use for 0 s, nothing was changed; see pg_stat_activity"):
+            await migrate(mine, now=0, migrations=[ONE, more], patience=0)
+        await reader.execute("COMMIT")
+        assert await rows(empty_postgres_url, TABLES) == [("one",), ("schema_migrations",), ("too",)]
+        assert list(await migrate(mine, now=0, migrations=[ONE, more])) == [more]
+
+
 async def test_a_newer_database(postgres_url):
     """A schema from the future is refused and left alone."""
     known = len(shipped_migrations())

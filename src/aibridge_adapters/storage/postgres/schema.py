@@ -5,16 +5,21 @@ changed once released.
 
 All missing steps are one transaction, which holds a lock that belongs to it: so it is free again when the transaction
 ends, however it ends, and a pooler in transaction mode is no obstacle.
+
+Gateways of the version before go on meanwhile. Whoever waits for a table that a long query reads makes everybody else
+wait behind itself; so a step waits for a table for a moment only, lets the others pass, and tries again.
 """
 
+import asyncio
 import logging
 from collections.abc import Sequence
 
 import psycopg
+from psycopg.errors import LockNotAvailable
 from psycopg.pq import TransactionStatus
 
-from aibridge_adapters.storage.errors import DatabaseTooNew, MigrationFailed
-from aibridge_adapters.storage.migrations import Applied, Migration, shipped
+from aibridge_adapters.storage.errors import MigrationFailed, StorageNotOpened
+from aibridge_adapters.storage.migrations import NOT_OURS, Applied, Migration, missing, shipped
 from aibridge_adapters.storage.postgres.columns import MOMENT, moment, readable
 from aibridge_adapters.storage.postgres.connecting import Connection, in_words
 from aibridge_adapters.storage.rows import moment_of
@@ -24,6 +29,14 @@ _log = logging.getLogger(__name__)
 LOCK = 4_271_859_316_225_501
 """The advisory lock of whoever migrates; any number that no other application on the database uses."""
 
+PATIENCE = 60.0
+"""How long a table may be in use by others before a migration gives up, in seconds."""
+SHORTEST_WAIT, LONGEST_WAIT = 0.25, 2.0
+"""For a table, in seconds, at the first try and at last: in the beginning too short for a request to be refused, in the
+end long enough for autovacuum, which makes way for whoever has waited a second (`deadlock_timeout`)."""
+PAUSE = 1.0
+"""Between two tries, in seconds."""
+
 _LEDGER = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
     version integer PRIMARY KEY,
@@ -32,7 +45,7 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 )
 """
 _BEGIN = "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0"
-"""A migration takes as long as it takes, and so does waiting for another process's."""
+"""A migration takes as long as it takes, and so does waiting for another process's. Waiting for a table does not."""
 
 
 def shipped_migrations() -> Sequence[Migration]:
@@ -40,63 +53,81 @@ def shipped_migrations() -> Sequence[Migration]:
     return shipped(__package__)
 
 
-async def migrate(connection: Connection, *, now: int, migrations: Sequence[Migration]) -> Sequence[Migration]:
+async def migrate(
+    connection: Connection, *, now: int, migrations: Sequence[Migration], patience: float = PATIENCE
+) -> Sequence[Migration]:
     """Apply what is missing, all of it or nothing; what that was. Processes that start at the same time take turns.
 
-    `now` is in microseconds since the Unix epoch. The connection must not be in a transaction. Raises
-    MigrationFailed, DatabaseTooNew.
+    `now` is in microseconds since the Unix epoch, `patience` in seconds. The connection must not be in a transaction.
+    Raises MigrationFailed, DatabaseTooNew, StorageNotOpened.
     """
     try:
-        if await applied(connection) == len(migrations):
+        if not missing(await ledger(connection), migrations):
             return ()
-        await connection.execute(_BEGIN)
-        try:
-            missing = await _apply_missing(connection, now, migrations)
-            await connection.execute("COMMIT")
-        finally:
-            if connection.pgconn.transaction_status != TransactionStatus.IDLE and not connection.closed:
-                await connection.execute("ROLLBACK")
+        return await _patiently(connection, now, migrations, patience)
+    except LockNotAvailable as error:
+        raise MigrationFailed(
+            f"the schema can't be brought up to date: a table has been in use for {patience:g} s, nothing was changed; "
+            "see pg_stat_activity for the oldest transaction, and try again when it has ended"
+        ) from error
     except psycopg.Error as error:
         raise MigrationFailed(f"the database's schema can't be brought up to date: {_why(error)}") from error
-    return missing
-
-
-async def applied(connection: Connection) -> int:
-    """The newest step that the database has; 0 for an empty one. Raises psycopg.Error."""
-    cursor = await connection.execute("SELECT to_regclass('schema_migrations') IS NOT NULL")
-    if await cursor.fetchone() != (True,):
-        return 0
-    newest = await (await connection.execute("SELECT coalesce(max(version), 0) FROM schema_migrations")).fetchone()
-    return int(newest[0]) if newest else 0
 
 
 async def ledger(connection: Connection) -> Sequence[Applied]:
-    """What has been applied, in order. Raises psycopg.Error."""
-    if not await applied(connection):
+    """What has been applied, in order. Raises psycopg.Error, StorageNotOpened for a ledger that isn't ours."""
+    cursor = await connection.execute("SELECT to_regclass('schema_migrations') IS NOT NULL")
+    if await cursor.fetchone() != (True,):
         return ()
     query = f"SELECT version, name, {readable('applied_at')} FROM schema_migrations ORDER BY version"
-    rows = await (await connection.execute(query)).fetchall()
+    try:
+        rows = await (await connection.execute(query)).fetchall()
+    except psycopg.errors.UndefinedColumn as error:
+        raise StorageNotOpened(f"the database can't be used: {NOT_OURS}") from error
     return [Applied(version=version, name=name, at=moment_of(at)) for version, name, at in rows]
 
 
-async def _apply_missing(connection: Connection, now: int, migrations: Sequence[Migration]) -> Sequence[Migration]:
-    await connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))  # whoever comes second finds the work done
-    await connection.execute(_LEDGER)
-    present = await applied(connection)
-    if present > len(migrations):
-        raise DatabaseTooNew(
-            f"the database's schema has version {present}, this aibridge knows up to {len(migrations)}; "
-            "run the aibridge that wrote it, or a newer one"
-        )
-    for migration in migrations[present:]:
-        await _apply(connection, now, migration)
-    return migrations[present:]
+async def _patiently(
+    connection: Connection, now: int, migrations: Sequence[Migration], patience: float
+) -> Sequence[Migration]:
+    """Try until no table is in use by others. Raises LockNotAvailable when patience is over."""
+    last = asyncio.get_running_loop().time() + patience
+    wait = SHORTEST_WAIT
+    while True:
+        try:
+            return await _in_one_transaction(connection, now, migrations, wait)
+        except LockNotAvailable:
+            if asyncio.get_running_loop().time() >= last:
+                raise
+            _log.warning("the schema can't be changed yet: a table is in use; trying again")
+        wait = min(wait * 2, LONGEST_WAIT)
+        await asyncio.sleep(PAUSE)
+
+
+async def _in_one_transaction(
+    connection: Connection, now: int, migrations: Sequence[Migration], wait: float
+) -> Sequence[Migration]:
+    await connection.execute(_BEGIN)
+    try:
+        await connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))  # whoever comes second finds it done
+        await connection.execute(f"SET LOCAL lock_timeout = {int(wait * 1000)}")
+        await connection.execute(_LEDGER)
+        steps = missing(await ledger(connection), migrations)
+        for migration in steps:
+            await _apply(connection, now, migration)
+        await connection.execute("COMMIT")
+    finally:
+        if connection.pgconn.transaction_status != TransactionStatus.IDLE and not connection.closed:
+            await connection.execute("ROLLBACK")
+    return steps
 
 
 async def _apply(connection: Connection, now: int, migration: Migration) -> None:
     _log.info("applying migration %s", migration.step)
     try:
         await connection.execute(migration.script.encode())
+    except LockNotAvailable:
+        raise
     except psycopg.Error as error:
         raise MigrationFailed(f"migration {migration.step} failed, nothing was changed: {_why(error)}") from error
     row = (migration.version, migration.name, *moment(now))

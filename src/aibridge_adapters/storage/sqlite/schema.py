@@ -8,8 +8,8 @@ import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 
-from aibridge_adapters.storage.errors import DatabaseTooNew, MigrationFailed
-from aibridge_adapters.storage.migrations import Applied, Migration, shipped
+from aibridge_adapters.storage.errors import MigrationFailed, StorageNotOpened
+from aibridge_adapters.storage.migrations import NOT_OURS, Applied, Migration, missing, shipped
 from aibridge_adapters.storage.rows import moment_of
 
 _LEDGER = """
@@ -30,10 +30,10 @@ def migrate(connection: sqlite3.Connection, *, now: int, migrations: Sequence[Mi
     """Apply what is missing, all of it or nothing; processes that start at the same time take turns.
 
     `now` is in microseconds since the Unix epoch. The connection must not be in a transaction. Raises
-    MigrationFailed, DatabaseTooNew.
+    MigrationFailed, DatabaseTooNew, StorageNotOpened.
     """
     try:
-        if _applied(connection) == len(migrations):
+        if not missing(ledger(connection), migrations):
             return
         connection.execute("BEGIN IMMEDIATE")  # the lock: whoever comes second waits, and finds the work done
         try:
@@ -48,13 +48,7 @@ def migrate(connection: sqlite3.Connection, *, now: int, migrations: Sequence[Mi
 
 def _apply_missing(connection: sqlite3.Connection, now: int, migrations: Sequence[Migration]) -> None:
     connection.execute(_LEDGER)
-    applied = _applied(connection)
-    if applied > len(migrations):
-        raise DatabaseTooNew(
-            f"the database's schema has version {applied}, this aibridge knows up to {len(migrations)}; "
-            "run the aibridge that wrote it, or a newer one"
-        )
-    for migration in migrations[applied:]:
+    for migration in missing(ledger(connection), migrations):
         _apply(connection, now, migration)
 
 
@@ -69,20 +63,14 @@ def _apply(connection: sqlite3.Connection, now: int, migration: Migration) -> No
 
 
 def ledger(connection: sqlite3.Connection) -> Sequence[Applied]:
-    """What has been applied, in order. Raises sqlite3.Error."""
-    if not _applied(connection):
+    """What has been applied, in order. Raises sqlite3.Error, StorageNotOpened for a ledger that isn't ours."""
+    columns = {row[0] for row in connection.execute("SELECT name FROM pragma_table_info('schema_migrations')")}
+    if not columns:
         return ()
+    if not columns >= {"version", "name", "applied_at"}:
+        raise StorageNotOpened(f"the database can't be used: {NOT_OURS}")
     rows = connection.execute("SELECT version, name, applied_at FROM schema_migrations ORDER BY version").fetchall()
     return [Applied(version=version, name=name, at=moment_of(at)) for version, name, at in rows]
-
-
-def _applied(connection: sqlite3.Connection) -> int:
-    """The newest step that the database has; 0 for an empty one."""
-    ledger = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'schema_migrations'"
-    if not connection.execute(ledger).fetchone():
-        return 0
-    version: int = connection.execute("SELECT coalesce(max(version), 0) FROM schema_migrations").fetchone()[0]
-    return version
 
 
 def _statements(script: str) -> Iterator[str]:
