@@ -25,6 +25,9 @@ from aibridge_adapters.clock import SystemClock, new_id
 from aibridge_adapters.config_sources import Loaded, Source
 from aibridge_adapters.retention import Progress, Purge
 from aibridge_adapters.storage import StorageError, open_storage
+from aibridge_adapters.storage.plugins import BUNDLED
+from aibridge_adapters.storage.schemas import schema_of
+from aibridge_adapters.storage.urls import scheme_of
 from aibridge_core.retention import Backlog, Outcome, RetentionPolicy, RunReport
 
 T = TypeVar("T")
@@ -65,6 +68,7 @@ def run(dry_run: bool, time_limit: str | None, output: str, **flags: Any) -> Non
         click.echo(f"Warning: {safe(warning)}", err=True)
     policy = RetentionPolicy(interceptions=loaded.settings.retention, contents=loaded.settings.prompt_retention)
     if dry_run:
+        _require_schema(loaded.settings.database_url)
         due = _with_purge(loaded, lambda purge: purge.due(policy))
         click.echo(safe_json(due_json(policy, due)) if output == "json" else due_in_words(policy, due))
         return
@@ -98,6 +102,20 @@ def _require_period(loaded: Loaded) -> None:
         raise Misuse(
             "nobody said how long interceptions are kept, and nothing is deleted by default here: say --retention 60d, "
             "or set AIBRIDGE_RETENTION or `retention` in the file (0: for ever)"
+        )
+
+
+def _require_schema(database_url: str) -> None:
+    """Opening a storage brings its schema up to date, and a dry run promises to change nothing."""
+    if scheme_of(database_url) not in BUNDLED or ":memory:" in database_url:
+        return
+    with failures_in_words(StorageError):
+        schema = anyio.run(schema_of, database_url)
+    if schema.missing and not schema.mismatch:
+        has = f"the schema has version {schema.version}" if schema.version else "there is no schema yet"
+        known = len(schema.known)
+        raise Failure(
+            f"a dry run changes nothing, and {has}, this program's is {known}: run `aibridge db migrate` first"
         )
 
 

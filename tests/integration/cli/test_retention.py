@@ -1,7 +1,9 @@
 """`aibridge retention` on a real SQLite file, with the system's clock."""
 
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from click.testing import Result
 
 from aibridge_adapters.clock import SystemClock
 from aibridge_adapters.storage import Storage, open_storage
+from aibridge_adapters.storage.sqlite.schema import migrate, shipped_migrations
 from aibridge_core.content import content_of
 from aibridge_core.records import InterceptionFilter, Page
 from aibridge_core.testing.clock import FakeClock
@@ -72,6 +75,20 @@ def test_a_dry_run_counts_and_changes_nothing(admin: Admin, database: str) -> No
         "Nothing was changed.\n",
     )
     assert on(database, nothing) == [True] * 6
+
+
+def test_a_dry_run_leaves_the_schema_alone(aibridge: Command, tmp_path: Path) -> None:
+    """Neither is a file made nor a schema brought up to date for the sake of counting; the message says what to do."""
+    for file, has in ((tmp_path / "none.db", "there is no schema yet"), (tmp_path / "old.db", "has version 5")):
+        if "version" in has:
+            with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+                migrate(connection, now=0, migrations=shipped_migrations()[:5])
+        before = file.read_bytes() if file.exists() else None
+        done = aibridge("retention", "run", "--dry-run", AIBRIDGE_DATABASE_URL=f"sqlite:///{file}")
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert has in done.stderr
+        assert "aibridge db migrate" in done.stderr
+        assert (file.read_bytes() if file.exists() else None) == before
 
 
 def test_a_run_removes_it(admin: Admin, database: str) -> None:
