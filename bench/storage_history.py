@@ -4,7 +4,7 @@ Belongs here: plausible interceptions, and writing very many of them fast. Never
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -71,8 +71,11 @@ class Sample:
     status: Status
 
 
-def a_sample(dice: random.Random, started_at: datetime, session: int) -> Sample:
-    """As agents make them: few people make most, most requests carry tool results and call tools."""
+def a_sample(dice: random.Random, started_at: datetime, session: int, *, answers: str | None = None) -> Sample:
+    """As agents make them: few people make most, most requests call tools.
+
+    `answers`: the id of the tool call whose result the request carries.
+    """
     number = min(int(dice.paretovariate(0.7)) - 1, PEOPLE - 1) if dice.random() < 0.5 else dice.randrange(PEOPLE)
     taste = random.Random(number)
     kinds = taste.choices(KINDS, [kind[0] for kind in KINDS], k=2)
@@ -85,6 +88,7 @@ def a_sample(dice: random.Random, started_at: datetime, session: int) -> Sample:
         model=dice.choice(models),
         client=client,
         client_session_id=f"session-{session}",
+        correlating_tool_call_id=answers,
         user_agent=METADATA["request_user_agent"],
         credential_kind=CredentialKind.CENTRALIZED,
         credential_hint="sk-a...wxyz",
@@ -119,6 +123,27 @@ def history(count: int) -> Iterator[Sample]:
     for number in range(count):
         session = number // 400 * 20 + dice.randrange(20)
         yield a_sample(dice, now - step * (count - number), session)
+
+
+def agents(dice: random.Random, now: Callable[[], datetime], number: int, requests: int) -> list[list[Sample]]:
+    """So many agents and what each does, one request after the other, so many in all.
+
+    They take turns, so that ids rise with time, as they do. Sessions have 20 requests; each carries the result of the
+    last tool call of the one before it, if that made any.
+    """
+    work: list[list[Sample]] = [[] for _ in range(number)]
+    sessions = [0] * number
+    for request in range(requests):
+        agent, turn = request % number, request // number
+        if turn % 20 == 0:
+            sessions[agent] = dice.getrandbits(40)
+        answers = _last_call(work[agent][-1]) if turn % 20 else None
+        work[agent].append(a_sample(dice, now(), sessions[agent], answers=answers))
+    return work
+
+
+def _last_call(sample: Sample) -> str | None:
+    return next((fact.tool_call_id for fact in reversed(sample.facts) if isinstance(fact, ToolUsage)), None)
 
 
 def records_of(sample: Sample) -> list[Record]:

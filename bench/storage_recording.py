@@ -9,12 +9,15 @@ import statistics
 import time
 
 from attrs import frozen
-from storage_history import Sample, a_sample, records_of
+from storage_history import Sample, agents, records_of
 
 from aibridge_adapters.clock import SystemClock
 from aibridge_adapters.memory import settle_memory
 from aibridge_adapters.storage import Storage
 from aibridge_core.records import InterceptionEnded, Record
+
+_DICE = random.Random(2)
+"""One for all runs, so that ids of tool calls and sessions don't come again."""
 
 
 @frozen(kw_only=True)
@@ -36,21 +39,20 @@ class Recorded:
 
 async def record(storage: Storage, concurrent: int, count: int) -> Recorded:
     """Record `count` interceptions, `concurrent` at once: start, records in one piece as the relay has them, end."""
-    clock, dice = SystemClock(), random.Random(2)
-    samples = [a_sample(dice, clock.now(), number // 20) for number in range(count)]
-    waiting = [(sample, records_of(sample)) for sample in samples]
-    records = sum(2 + len(found) for _, found in waiting)
-    todo, begins = iter(waiting), list[float]()
+    work = agents(_DICE, SystemClock().now, concurrent, count)
+    stamped = [[(sample, records_of(sample)) for sample in agent] for agent in work]
+    records = sum(2 + len(found) for agent in stamped for _, found in agent)
+    begins = list[float]()
     settle_memory()  # as the server does
 
-    async def requests() -> None:
-        for sample, found in todo:
+    async def requests(agent: list[tuple[Sample, list[Record]]]) -> None:
+        for sample, found in agent:
             begins.append(await _one(storage, sample, found))
 
     wall, cpu = time.perf_counter(), time.process_time()
     async with asyncio.TaskGroup() as tasks:
-        for _ in range(concurrent):
-            tasks.create_task(requests())
+        for agent in stamped:
+            tasks.create_task(requests(agent))
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     return Recorded(begins=sorted(begins), rate=records / wall, cpu=cpu / records * 1e6)
 
