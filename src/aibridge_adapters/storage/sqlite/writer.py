@@ -107,12 +107,16 @@ class Writer:
         elif self._linger is None:
             self._linger = self._loop.call_later(LINGER, self._release)
 
-    async def do(self, work: Work) -> Any:
-        """Return its answer when it is durable, or raise its error. It is done even if the caller is cancelled."""
+    def do(self, work: Work) -> "asyncio.Future[Any]":
+        """Its answer, when it is durable, or its error. It is done even if the caller is cancelled.
+
+        Raises WriterClosed.
+        """
         waiter = self._loop.create_future()
         self._hold(_Job(work, waiter, OVERHEAD))
-        self._hurry()
-        return await waiter
+        if not self._hurried:
+            self._hurry()
+        return waiter
 
     async def room(self) -> None:
         """Return when the queue has room for more."""
@@ -122,7 +126,8 @@ class Writer:
         if self._closed:
             raise WriterClosed("the storage is closed")
         self.writing.put(job.weight)
-        self._make_room()
+        if self.writing.weight > self._capacity:
+            self._room.clear()
         self._held.append(job)
 
     def _hurry(self) -> None:
@@ -131,9 +136,8 @@ class Writer:
         Released at once, the first of many would wake the thread, be flushed alone, and have it fight with all others
         for the interpreter.
         """
-        if not self._hurried:
-            self._hurried = True
-            self._loop.call_soon(self._release)
+        self._hurried = True
+        self._loop.call_soon(self._release)
 
     def _release(self) -> None:
         """Hand everything that is held to the thread, in order."""
@@ -144,10 +148,6 @@ class Writer:
         if self._held:
             self._queue.put(self._held)
             self._held = []
-
-    def _make_room(self) -> None:
-        if (self.writing.weight <= self._capacity) != self._room.is_set():
-            (self._room.clear if self._room.is_set() else self._room.set)()
 
     def _answer(self, jobs: Sequence[_Job], outcomes: Sequence[Outcome], seconds: float) -> None:
         """On the event loop: tell everyone who still waits."""
@@ -162,7 +162,8 @@ class Writer:
             else:
                 job.waiter.set_result(outcome.answer)
         self.writing.done(Commit(seconds=seconds, committed=len(jobs) - failed, failed=failed), weight)
-        self._make_room()
+        if self.writing.weight <= self._capacity:
+            self._room.set()
 
     # From here on: the thread.
 
