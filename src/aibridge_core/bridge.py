@@ -10,7 +10,7 @@ from aibridge_core.actors import Actor
 from aibridge_core.breaker import FREE, Breakers, FreePassage, Passage
 from aibridge_core.dialects.api import Interceptor
 from aibridge_core.dispatch import NO_RETRIES, Dispatch, Retries
-from aibridge_core.errors import BridgeError
+from aibridge_core.errors import BridgeError, UpstreamCut
 from aibridge_core.hidden_turns import HiddenTurns
 from aibridge_core.intake import Asked, Caller, Intake, Judged
 from aibridge_core.observing import UNWATCHED, Observer, Phase, Watch
@@ -146,14 +146,18 @@ class Bridge:
     async def _break_off(
         self, loop: RelayLoop, trail: Trail, interceptor: Interceptor, reply: Reply, error: BridgeError
     ) -> bool:
-        """The upstream failed: record, then tell the client if its answer has begun; returns whether it has."""
+        """The upstream failed: record, then tell the client if its answer has begun; returns whether it has.
+
+        An answer whose connection ended says nothing: that of the client ends the same way.
+        """
         held = loop.break_off()
         await trail.close(interceptor)
         if not reply.started:
             return False
         if held:
             await reply.send(held)
-        if event := interceptor.fail(error):
+        event = b"" if isinstance(error, UpstreamCut) else interceptor.fail(error)
+        if event:
             await reply.send(event)
             await reply.finish()
         return True

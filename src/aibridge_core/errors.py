@@ -17,7 +17,8 @@
     ├─ UpstreamFault          the provider, or the way to it
     │  ├─ UpstreamUnreachable     502
     │  ├─ UpstreamTimeout         504
-    │  ├─ UpstreamBroken          502  (an answer that broke off)
+    │  ├─ UpstreamBroken          502  (an answer that can't be used to its end)
+    │  │  └─ UpstreamCut              (its connection ended first)
     │  ├─ KeysRateLimited         429  (all central keys of a provider rest)
     │  ├─ KeysUnauthorized        502  (none of them is valid)
     │  ├─ CircuitOpen             503
@@ -196,6 +197,14 @@ class UpstreamTimeout(UpstreamFault):
 
 class UpstreamBroken(UpstreamFault):
     """The answer began and broke off, or is none: the request was read, so nobody sends it again."""
+
+
+class UpstreamCut(UpstreamBroken):
+    """The connection ended in the middle of the answer. So does the client's, if it had some of it.
+
+    Clients come again after a connection that broke off, as they do without a gateway. Some give up on an error event:
+    Continue, OpenCode and Pi look for words in it that tell them otherwise, each for words of its own.
+    """
 
 
 class KeysRateLimited(UpstreamFault):

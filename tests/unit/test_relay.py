@@ -7,7 +7,14 @@ import pytest
 
 from aibridge_core.actors import Actor, CredentialKind
 from aibridge_core.bridge import Bridge
-from aibridge_core.errors import RecordingFailed, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
+from aibridge_core.errors import (
+    RecordingFailed,
+    UpstreamBroken,
+    UpstreamCut,
+    UpstreamFault,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
 from aibridge_core.intake import Caller
 from aibridge_core.passthrough import Passthrough
 from aibridge_core.providers.registry import provider
@@ -152,18 +159,32 @@ async def test_an_upstream_that_does_not_answer_fails_the_interception(failure: 
     assert [type(record.fact).__name__ for record in found.records] == ["PromptUsage"]
 
 
-async def test_a_cut_between_events_ends_with_an_error_event() -> None:
+@pytest.mark.parametrize("failure", [UpstreamBroken("not readable"), UpstreamTimeout("silent for 300 s")])
+async def test_a_failure_between_events_ends_the_answer_with_an_error_event(failure: UpstreamFault) -> None:
     """What came is relayed, the client can see the error, what was seen is recorded as partial."""
-    world = World(stream(START, TEXT, breaks=UpstreamBroken("reset by peer")))
+    world = World(stream(START, TEXT, breaks=failure))
     await world.post()
     assert world.reply.body.startswith(START + TEXT + b"event: error\n")
-    assert b"reset by peer" in world.reply.body
+    assert failure.message.encode() in world.reply.body
+    assert world.reply.finished
+    found = await world.kept()
+    assert (found.status, found.error_type) == (Status.FAILED, failure.error_type)
+    assert [(t.input_tokens, t.output_tokens, t.metadata["partial"]) for t in tokens(found)] == [(5, 1, True)]
+
+
+@pytest.mark.parametrize("came", [TEXT, TEXT[:30]])
+async def test_a_connection_that_ends_early_ends_the_clients_as_well(came: bytes) -> None:
+    """Between two events, too: clients come again after that, and not after every error event."""
+    world = World(stream(START, came, breaks=UpstreamCut("reset by peer")))
+    await world.post()
+    assert world.reply.body == START + came
+    assert not world.reply.finished
     found = await world.kept()
     assert (found.status, found.error_type) == (Status.FAILED, "connection_error")
     assert [(t.input_tokens, t.output_tokens, t.metadata["partial"]) for t in tokens(found)] == [(5, 1, True)]
 
 
-async def test_a_cut_inside_an_event_breaks_the_connection() -> None:
+async def test_a_failure_inside_an_event_breaks_the_connection() -> None:
     """Nothing can be said in the middle of an event."""
     world = World(stream(START, TEXT[:30], breaks=UpstreamBroken("reset by peer")))
     await world.post()

@@ -17,7 +17,7 @@ from aibridge_adapters.upstream.heads import request_head
 from aibridge_adapters.upstream.origins import Origin, split
 from aibridge_adapters.upstream.patience import Patience
 from aibridge_adapters.upstream.pool import Pool
-from aibridge_core.errors import UpstreamBroken, UpstreamUnreachable
+from aibridge_core.errors import UpstreamCut, UpstreamUnreachable
 from aibridge_core.wire import AnswerHead, UpstreamRequest
 
 FRAMING: Final = frozenset({b"host", b"content-length", b"transfer-encoding"})
@@ -98,7 +98,7 @@ class Exchange(AsyncIterator[bytes]):
         try:
             data = await self._connection.body(self._patience)
         except (TimeoutError, httpx.TransportError) as error:
-            raise self._fault(error, UpstreamBroken) from error
+            raise self._fault(error, UpstreamCut) from error
         if not data:
             self._give_back()
             raise StopAsyncIteration
@@ -109,7 +109,7 @@ class Exchange(AsyncIterator[bytes]):
         if connection is not None:
             self._pool.give_back(self._origin, connection)
 
-    def _fault(self, error: Exception, otherwise: type[UpstreamBroken | UpstreamUnreachable]) -> Exception:
+    def _fault(self, error: Exception, otherwise: type[UpstreamCut | UpstreamUnreachable]) -> Exception:
         return fault(error, self._url, otherwise=otherwise, timeouts=self._timeouts, patience=self._patience)
 
 

@@ -11,14 +11,14 @@ from aibridge_adapters.config import Timeouts
 from aibridge_adapters.upstream.connection import Garbled
 from aibridge_adapters.upstream.origins import host_of
 from aibridge_adapters.upstream.patience import Patience
-from aibridge_core.errors import UpstreamBroken, UpstreamFault, UpstreamTimeout, UpstreamUnreachable
+from aibridge_core.errors import UpstreamBroken, UpstreamCut, UpstreamFault, UpstreamTimeout, UpstreamUnreachable
 
 ERRORS: Final = (TimeoutError, httpx.TransportError, httpx.InvalidURL, ValueError)
 """All that an exchange can fail with."""
 
 _DID: Final = {
     UpstreamUnreachable: "{} can't be reached",
-    UpstreamBroken: "the answer of {} broke off",
+    UpstreamCut: "the answer of {} broke off",
 }
 
 

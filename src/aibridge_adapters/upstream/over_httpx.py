@@ -16,7 +16,7 @@ from aibridge_adapters.upstream.exchange import FRAMING
 from aibridge_adapters.upstream.faults import ERRORS, fault
 from aibridge_adapters.upstream.origins import split
 from aibridge_adapters.upstream.patience import Patience
-from aibridge_core.errors import UpstreamBroken, UpstreamUnreachable
+from aibridge_core.errors import UpstreamCut, UpstreamUnreachable
 from aibridge_core.wire import AnswerHead, UpstreamRequest
 
 
@@ -67,9 +67,9 @@ class HttpxExchange(AsyncIterator[bytes]):
             async with asyncio.timeout_at(self._patience.deadline):
                 return await anext(self._pieces)
         except (TimeoutError, httpx.TransportError) as error:
-            raise self._fault(error, UpstreamBroken) from error
+            raise self._fault(error, UpstreamCut) from error
 
-    def _fault(self, error: Exception, otherwise: type[UpstreamBroken | UpstreamUnreachable]) -> Exception:
+    def _fault(self, error: Exception, otherwise: type[UpstreamCut | UpstreamUnreachable]) -> Exception:
         return fault(error, self._request.url, otherwise=otherwise, timeouts=self._timeouts, patience=self._patience)
 
 

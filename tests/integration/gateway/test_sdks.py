@@ -160,21 +160,29 @@ async def test_the_sdks_own_errors_work(tmp_path: Path) -> None:
         assert [each["status"] for each in await up.ended(2)] == ["failed", "failed"]
 
 
+async def listen(api: str, a: anthropic.AsyncAnthropic, o: openai.AsyncOpenAI) -> None:
+    """Ask for a stream that breaks off, and read it to its end."""
+    prompt: Any = [{"role": "user", "content": "cut. no tools"}]
+    if api == "messages":
+        async with a.messages.stream(model="m", max_tokens=99, messages=prompt) as stream:
+            await stream.get_final_message()
+    elif api == "chat":
+        async for _ in await o.chat.completions.create(model="m", messages=prompt, stream=True):
+            pass
+    else:
+        async for _ in await o.responses.create(model="m", input="cut. no tools", stream=True):
+            pass
+
+
 @pytest.mark.parametrize("api", ["messages", "chat", "responses"])
-async def test_a_stream_that_breaks_off_raises_in_the_sdk(tmp_path: Path, api: str) -> None:
-    """Half a stream never looks like a whole one."""
-    async with world(tmp_path) as up, claude(up, max_retries=0) as a, gpt(up, max_retries=0) as o:
-        with pytest.raises((anthropic.APIError, openai.APIError)):
-            if api == "messages":
-                prompt: Any = [{"role": "user", "content": "cut. no tools"}]
-                async with a.messages.stream(model="m", max_tokens=99, messages=prompt) as stream:
-                    await stream.get_final_message()
-            elif api == "chat":
-                prompt = [{"role": "user", "content": "cut. no tools"}]
-                async for _ in await o.chat.completions.create(model="m", messages=prompt, stream=True):
-                    pass
-            else:
-                async for _ in await o.responses.create(model="m", input="cut. no tools", stream=True):
-                    pass
+async def test_a_stream_that_breaks_off_raises_what_it_raises_without_a_gateway(tmp_path: Path, api: str) -> None:
+    """Half a stream never looks like a whole one, and whoever tries again after a broken connection does so here."""
+    async with scripted_provider() as provider, running_gateway(tmp_path, provider.base_url) as up:
+        async with claude(up, max_retries=0) as a, gpt(up, max_retries=0) as o:
+            with pytest.raises(Exception) as through:  # which one is what is looked at
+                await listen(api, a, o)
+            with pytest.raises(Exception) as direct:
+                await listen(api, a.copy(base_url=provider.base_url), o.copy(base_url=provider.openai_base_url))
+        assert (type(through.value), str(through.value)) == (type(direct.value), str(direct.value))
         (kept,) = await up.ended()
         assert (kept["status"], kept["error_type"]) == ("failed", "connection_error")

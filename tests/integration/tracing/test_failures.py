@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import anyio
+import httpx
 import pytest
 from opentelemetry.trace import StatusCode
 
@@ -62,7 +63,8 @@ async def test_a_stream_that_breaks_off(tmp_path: Path) -> None:
         answering.reset()
 
     async with traced(tmp_path, script) as seen:
-        await seen.ask()
+        with pytest.raises(httpx.RemoteProtocolError):
+            await seen.ask()
     assert set(errors(seen)) == {UPSTREAM, "Intercept.ProcessRequest", "Intercept"}
     call = dict(seen.one(UPSTREAM).attributes or {})
     assert call["error.type"] == "connection_error"

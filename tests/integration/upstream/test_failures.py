@@ -7,7 +7,7 @@ import pytest
 from aibridge_adapters.config import Timeouts
 from aibridge_adapters.upstream.connection import Connection
 from aibridge_adapters.upstream.httpx_upstream import HttpxUpstream
-from aibridge_core.errors import UpstreamBroken, UpstreamFault, UpstreamTimeout, UpstreamUnreachable
+from aibridge_core.errors import UpstreamBroken, UpstreamCut, UpstreamFault, UpstreamTimeout, UpstreamUnreachable
 from aibridge_core.wire import UpstreamRequest
 from integration.upstream.conftest import Ask, asked, streamed
 from integration.upstream.peers import OK, Peer, Script, always, listening
@@ -138,7 +138,7 @@ async def test_an_answer_breaks_off(upstream: HttpxUpstream, said: bytes, reset:
         assert await anext(pieces) == b"first"
         delivered.set()
         with pytest.raises(
-            UpstreamBroken, match=r"127.0.0.1:\d+ broke off: the connection was (reset|closed before its end)$"
+            UpstreamCut, match=r"127.0.0.1:\d+ broke off: the connection was (reset|closed before its end)$"
         ):
             await anext(pieces)
 
