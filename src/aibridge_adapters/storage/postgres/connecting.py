@@ -27,6 +27,27 @@ CONNECT_LIMIT = 10.0
 """Longest time to connect, in seconds, whatever the number of addresses and the state of name servers."""
 
 
+CANCEL_LIMIT = 0.05
+"""How long a cancelled statement may take to end, in seconds; then its connection is cut off. A request that is refused
+because the server says nothing must not wait for the same server to agree to that."""
+
+
+class Cancellable(psycopg.AsyncConnection[tuple[Any, ...]]):
+    """A connection whose statements end soon when the task that waits for them is cancelled.
+
+    psycopg asks the server to cancel, by `cancel_safe`, and waits up to ten seconds for its answer.
+    """
+
+    async def cancel_safe(self, *, timeout: float = CANCEL_LIMIT) -> None:  # noqa: ASYNC109 - psycopg's signature
+        """Ask the server to cancel what it does; cut the connection off if no answer comes."""
+        try:
+            async with asyncio.timeout(min(timeout, CANCEL_LIMIT)):
+                await super().cancel_safe(timeout=timeout)
+                await _something_comes(self.pgconn.socket)
+        except (TimeoutError, psycopg.Error):
+            sever(self)
+
+
 @frozen
 class Address:
     """Where the database is."""
@@ -47,7 +68,7 @@ class Address:
         """A connection in autocommit mode. Raises psycopg.OperationalError."""
         try:
             async with asyncio.timeout(CONNECT_LIMIT):
-                return await psycopg.AsyncConnection.connect(**self.parameters, autocommit=True, prepare_threshold=None)
+                return await Cancellable.connect(**self.parameters, autocommit=True, prepare_threshold=None)
         except TimeoutError as error:
             raise psycopg.errors.ConnectionTimeout("connecting took too long") from error
 
@@ -99,6 +120,16 @@ def sever(connection: Connection) -> None:
     """Shut the socket down under libpq, which then reads the end of the stream. Its own file descriptor stays open."""
     with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.pgconn.socket)) as twin:
         twin.shutdown(socket.SHUT_RDWR)
+
+
+async def _something_comes(descriptor: int) -> None:
+    """Return when there is something to read, or the end."""
+    loop, came = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(descriptor, came.set)
+    try:
+        await came.wait()
+    finally:
+        loop.remove_reader(descriptor)
 
 
 def in_words(error: BaseException) -> str:
