@@ -4,6 +4,7 @@ Belongs here: how clients show themselves. Never: what follows from it. A user a
 doesn't mislead; a rule may ask for a second signal.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
@@ -59,6 +60,14 @@ def _titled(name: str) -> Callable[[Signals], bool]:
 
 def _copilot_turn(signals: Signals) -> bool:
     return (header(signals.headers, b"x-initiator") or "").lower() in ("user", "agent")
+
+
+_CLIENT_CLASS = re.compile(r"[a-z:]+/(?:python|js|go|java|ruby) ")
+"""How the vendors' SDKs call themselves in each language: by the class of the client."""
+
+
+def _client_class(signals: Signals) -> bool:
+    return _CLIENT_CLASS.match(signals.user_agent) is not None
 
 
 def _header_present(*names: bytes) -> Callable[[Signals], bool]:
@@ -122,7 +131,19 @@ RULES: tuple[ClientRule, ...] = (
     ClientRule(label="OpenAI Agents", agents=("agents/python", "agents/js"), why="the agents SDK"),
     ClientRule(label="Pydantic AI", agents=("pydantic-ai/",), why="own user agent"),
     ClientRule(label="Anthropic SDK", agents=("anthropic/",), why="a script, or an agent that shows only the SDK"),
+    ClientRule(
+        label="Anthropic SDK",
+        agents=("anthropic", "asyncanthropic"),
+        when=_client_class,
+        why="its other clients: AsyncAnthropic, AnthropicBedrock, AnthropicVertex and more to come",
+    ),
     ClientRule(label="OpenAI SDK", agents=("openai/",), why="a script, or an agent that shows only the SDK"),
+    ClientRule(
+        label="OpenAI SDK",
+        agents=("openai", "asyncopenai", "azureopenai", "asyncazureopenai", "bedrockopenai", "asyncbedrockopenai"),
+        when=_client_class,
+        why="its other clients",
+    ),
 )
 
 
