@@ -5,48 +5,33 @@ Belongs here: building and closing things in order. Never: logic that could live
 
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
 import anyio
-from attrs import asdict, frozen
+from attrs import frozen
 
 from aibridge_adapters.background import in_background
-from aibridge_adapters.clock import SystemClock, new_id
-from aibridge_adapters.compose_admission import way_in
 from aibridge_adapters.compose_app import app_of
-from aibridge_adapters.compose_dumps import dumps
-from aibridge_adapters.compose_mcp import grace, tool_servers
-from aibridge_adapters.compose_recording import (
-    purging,
-    recording_of,
-    spool_folder,
-)
-from aibridge_adapters.compose_tracing import traces
-from aibridge_adapters.config import Settings, default_database_url
-from aibridge_adapters.guards import Announcer, breakers_of
-from aibridge_adapters.housekeeping import Chore, heartbeat, lease_keeper, once
+from aibridge_adapters.compose_parts import Given, Parts, parts_of
+from aibridge_adapters.compose_recording import purging
+from aibridge_adapters.config import Settings
+from aibridge_adapters.housekeeping import heartbeat, once
 from aibridge_adapters.http.app import AsgiApp, GatewayApp
 from aibridge_adapters.http.rest import NotReloaded
 from aibridge_adapters.http.server import serve, serving, stop_on_signal
 from aibridge_adapters.http.tunnel import MESSAGE_ROOM
-from aibridge_adapters.identity.authenticator import StoredAuthenticator
-from aibridge_adapters.identity.bootstrap import ensure_bootstrap_admin
 from aibridge_adapters.identity.users import Users
-from aibridge_adapters.mcp.events import Counters, Listener
-from aibridge_adapters.metering import Sources, metering
+from aibridge_adapters.mcp.events import Counters
+from aibridge_adapters.metering import Sources
 from aibridge_adapters.recording import Recording
 from aibridge_adapters.reloading import Providers, Reread
 from aibridge_adapters.retention import Tally
-from aibridge_adapters.storage import Limits, Storage, open_storage
-from aibridge_adapters.telemetry.logs import ServiceLog
-from aibridge_adapters.upstream.httpx_upstream import HttpxUpstream
-from aibridge_core.observers import observers
+from aibridge_adapters.storage import Storage
 from aibridge_core.observing import Observer
 from aibridge_core.ports import Authenticator, Clock, Recorder, ToolServers, Upstream
 from aibridge_core.retention import RetentionPolicy
-from aibridge_core.sockets import UpstreamSockets
 
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
@@ -103,123 +88,76 @@ async def gateway(
     StoreUnavailable from a database that goes away right afterwards; SpoolNotOpened; McpUnusable; AwsUnusable;
     TracingError; ValueError for settings that contradict each other.
     """
-    clock = clock or SystemClock()
-    policy = RetentionPolicy(interceptions=settings.retention, contents=settings.prompt_retention)
-    tell = Announcer()
-    breakers = breakers_of(settings, tell)
-    providers = Providers(settings, breakers=breakers, clock=clock, tell=tell, reread=reread)
-    metrics = metering(settings, clock, providers.router, registry)
-    tell.listeners.extend(metrics.guard_listeners)
+    given = Given(
+        authenticator=authenticator,
+        recorder=recorder,
+        storage=storage,
+        upstream=upstream,
+        tools=tools,
+        clock=clock,
+        observer=observer,
+        registry=registry,
+        tracer_provider=tracer_provider,
+        reread=reread,
+    )
     async with AsyncExitStack() as stack:
-        traced = await stack.enter_async_context(traces(settings, tracer_provider))
-        folder = spool_folder(settings, clock, own_storage=storage is not None)
-        if storage is None:
-            storage = await stack.enter_async_context(_storage(settings, clock))
-        recording = recording_of(settings, storage, recorder, clock, folder)
-        stack.push_async_callback(recording.close)
-        dumping = stack.enter_context(dumps(settings, clock))
-        providers.followers.append(dumping.follow)
-        sockets: UpstreamSockets | None = None
-        if upstream is None:
-            http = HttpxUpstream(settings.timeouts, ca_bundle=settings.ca_bundle)
-            upstream = await stack.enter_async_context(http)
-            sockets = dumping.around_sockets(http.websockets(max_message=settings.max_body))
-        counters = Counters()
-        if tools is None:
-            listeners: Sequence[Listener] = (counters, *metrics.mcp_listeners, *traced.listeners)
-            tools = await stack.enter_async_context(tool_servers(settings, storage, clock, listeners, traced.watcher))
-        users = Users(storage.identity, clock, new_id)
-        chores = _chores(settings, storage, recording, clock)
-        if authenticator is None:
-            authenticator = stored = await _authenticator(settings, storage, clock)
-            chores.append(stored.flush)
-        way = await stack.enter_async_context(way_in(settings, storage, clock))
-        chores.extend(way.chores)
-        app = app_of(
-            settings,
-            admission=way.admission,
-            providers=providers,
-            authenticator=authenticator,
-            recording=recording,
-            storage=storage,
-            users=users,
-            upstream=dumping.around(upstream),
-            sockets=sockets,
-            on_socket=dumping.around_socket,
-            tools=tools,
-            clock=clock,
-            breakers=breakers,
-            observer=observers(
-                [*traced.observers, ServiceLog(), *metrics.observers, *([observer] if observer else [])]
-            ),
-            recorder=traced.recorder,
-        )
-        await stack.enter_async_context(_housekeeping(settings, storage, recording, chores))
-        purges = Tally()
-        await stack.enter_async_context(in_background(purging(storage, policy, purges, clock)))
-        metrics.attach(
-            Sources(
-                storage=storage,
-                recording=recording,
-                authenticator=authenticator,
-                purges=purges,
-                providers=providers,
-                spans=traced.counts,
-                shared_limits=way.shared,
-            )
-        )
-        stack.callback(metrics.close)
-        await stack.enter_async_context(in_background(metrics.run()))
-        yield Gateway(
-            asgi=app,
-            storage=storage,
-            users=users,
-            mcp_counters=counters,
-            recording=recording,
-            purges=purges,
-            metrics=metrics.page,
-            providers=providers,
-        )
+        parts = await parts_of(settings, given, stack)
+        yield await _running(parts, stack)
 
 
-def _storage(settings: Settings, clock: Clock) -> AbstractAsyncContextManager[Storage]:
-    url = settings.database_url or default_database_url()
-    return open_storage(url, clock=clock, owner=new_id(), limits=Limits(**asdict(settings.database)))
-
-
-async def _authenticator(settings: Settings, storage: Storage, clock: Clock) -> StoredAuthenticator:
-    if settings.bootstrap_admin_token:
-        await ensure_bootstrap_admin(storage.identity, clock, new_id)
-    return StoredAuthenticator(
-        storage.identity,
-        clock,
-        bootstrap_token=settings.bootstrap_admin_token,
-        deadline=settings.recording.timeout,
-        grace_seconds=grace(settings),
+async def _running(parts: Parts, stack: AsyncExitStack) -> Gateway:
+    """The application, and what runs beside it until `stack` ends it."""
+    app = app_of(parts)
+    purges = Tally()
+    await stack.enter_async_context(_housekeeping(parts))
+    await stack.enter_async_context(in_background(_purging(parts, purges)))
+    await _measuring(parts, purges, stack)
+    return Gateway(
+        asgi=app,
+        storage=parts.kept.storage,
+        users=parts.users,
+        mcp_counters=parts.tool_counters,
+        recording=parts.kept.recording,
+        purges=purges,
+        metrics=parts.ground.metrics.page,
+        providers=parts.ground.providers,
     )
 
 
-def _chores(settings: Settings, storage: Storage, recording: Recording, clock: Clock) -> list[Chore]:
-    lease = settings.recording.lease
-    return [
-        recording.adopt,
-        lease_keeper(storage.leases, clock, lease=lease, unless=lambda: recording.adopting),
-    ]
+def _purging(parts: Parts, purges: Tally) -> Coroutine[Any, Any, None]:
+    policy = RetentionPolicy(interceptions=parts.settings.retention, contents=parts.settings.prompt_retention)
+    return purging(parts.kept.storage, policy, purges, parts.ground.clock)
+
+
+async def _measuring(parts: Parts, purges: Tally, stack: AsyncExitStack) -> None:
+    metrics = parts.ground.metrics
+    metrics.attach(
+        Sources(
+            storage=parts.kept.storage,
+            recording=parts.kept.recording,
+            authenticator=parts.authenticator,
+            purges=purges,
+            providers=parts.ground.providers,
+            spans=parts.traced.counts,
+            shared_limits=parts.way_in.shared,
+        )
+    )
+    stack.callback(metrics.close)
+    await stack.enter_async_context(in_background(metrics.run()))
 
 
 @asynccontextmanager
-async def _housekeeping(
-    settings: Settings, storage: Storage, recording: Recording, chores: Sequence[Chore]
-) -> AsyncIterator[None]:
+async def _housekeeping(parts: Parts) -> AsyncIterator[None]:
     """All chores at the beginning, now and then, and at the end; the lease is given up when everything is written."""
+    chores, recording = parts.chores, parts.kept.recording
     for chore in chores:
         await chore()
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(once, [storage.leases.release], limit=FAREWELL)
+        stack.push_async_callback(once, [parts.kept.storage.leases.release], limit=FAREWELL)
         stack.push_async_callback(recording.close)
         await stack.enter_async_context(in_background(recording.run()))
         stack.push_async_callback(once, chores, limit=FAREWELL)
-        await stack.enter_async_context(in_background(heartbeat(chores, lease=settings.recording.lease)))
+        await stack.enter_async_context(in_background(heartbeat(chores, lease=parts.settings.recording.lease)))
         yield
 
 

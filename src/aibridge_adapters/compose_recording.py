@@ -11,9 +11,10 @@ from collections.abc import Awaitable, Callable
 import anyio
 
 from aibridge_adapters.clock import new_id
-from aibridge_adapters.config import Settings, default_database_url, default_spool_dir, sqlite_file
+from aibridge_adapters.config import Settings
 from aibridge_adapters.config_sources.addresses import without_credentials
 from aibridge_adapters.content_policy import redaction, with_policy
+from aibridge_adapters.data_places import default_database_url, default_spool_dir, sqlite_file
 from aibridge_adapters.recording import Policy, Recording, ShieldedRecorder, SpoolFolder, open_recording
 from aibridge_adapters.retention import Purge, Tally, keep_purging
 from aibridge_adapters.storage import Storage

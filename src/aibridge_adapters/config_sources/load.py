@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from aibridge_adapters.config import USER, Settings, default_database_url
+from aibridge_adapters.config import USER, Settings
 from aibridge_adapters.config_sources.drafts import SourceValues
 from aibridge_adapters.config_sources.entries import Entry, entry
 from aibridge_adapters.config_sources.environment import read_environment
@@ -21,6 +21,7 @@ from aibridge_adapters.config_sources.providers import Resolved, resolve_provide
 from aibridge_adapters.config_sources.report import Report, quoted
 from aibridge_adapters.config_sources.setting import Setting
 from aibridge_adapters.config_sources.table import SETTINGS
+from aibridge_adapters.data_places import default_database_url
 
 
 @frozen(kw_only=True)
