@@ -50,6 +50,16 @@ async def test_a_purge_leaves_no_counts(postgres_url):
     assert await rows(postgres_url, EVERYTHING) == [(0, 0)]
 
 
+async def test_a_repair_by_hand_leaves_no_counts(postgres_url):
+    """Whoever moves interceptions to another day with SQL finds no count of the day before."""
+    async with opened(postgres_url) as storage:
+        await completed(storage, Samples())
+    async with raw(postgres_url) as connection:
+        await connection.execute("UPDATE interceptions SET started_at = '2020-01-01T12:00:00Z'")
+    days = "SELECT day::text FROM daily_counts UNION ALL SELECT day::text FROM initiator_daily_counts"
+    assert await rows(postgres_url, days) == [("2020-01-01",)] * 2
+
+
 async def test_what_remains_is_counted(postgres_url):
     """Deleting one of three leaves the counts of the other two."""
     samples = Samples()

@@ -32,7 +32,7 @@ BEGIN
 END
 $$;
 
--- As before, and what a deletion leaves of counts is looked at.
+-- As before, and what a subtraction leaves of counts is looked at: a deletion, or a repair by hand.
 CREATE OR REPLACE FUNCTION count_interceptions() RETURNS trigger LANGUAGE plpgsql
     SET search_path FROM CURRENT AS $$
 DECLARE
@@ -55,7 +55,7 @@ BEGIN
     END IF;
     IF changes IS NOT NULL THEN
         PERFORM add_to_counts(changes);
-        IF TG_OP = 'DELETE' THEN
+        IF 0 > ANY (SELECT n FROM unnest(changes)) THEN
             PERFORM forget_empty_counts(changes);
         END IF;
     END IF;
