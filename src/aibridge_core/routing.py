@@ -3,6 +3,7 @@
 Belongs here: finding the way, and saying what exists when there is none. Never: who may go it.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 
 from attrs import frozen
@@ -12,6 +13,9 @@ from aibridge_core.dialects.registry import DIALECTS
 from aibridge_core.errors import MethodNotAllowed, ProviderDisabled, RouteNotFound
 from aibridge_core.providers.api import Provider
 from aibridge_core.providers.routes import Mode, Route
+
+_VERSION = re.compile(r"/v1(?=/)")
+"""Some clients add it to their base URL by themselves, others want it there."""
 
 
 @frozen(kw_only=True)
@@ -69,11 +73,22 @@ class Router:
             raise ProviderDisabled(f'provider_disabled: AI provider "{provider.name}" is disabled')
         if match is None:
             known = ", ".join(self._providers) or "none"
-            raise RouteNotFound(f"route not supported: {method} {path}. Configured providers: {known}")
+            raise RouteNotFound(
+                f"route not supported: {method} {path}.{self._hint(path)} Configured providers: {known}"
+            )
         served = "POST" if match.route.mode is Mode.BRIDGED else match.route.method
         if served and method != served:
             raise MethodNotAllowed(f"{path} takes {served}, not {method}", allowed=served)
         return match
+
+    def _hint(self, path: str) -> str:
+        """What to change in the client's base URL, if nothing but its version keeps the path from being a route."""
+        bare = _VERSION.sub("", path)
+        for there in self._exact:
+            if _VERSION.sub("", there) == bare:
+                change = "Take /v1 off the end of" if len(path) > len(there) else "Put /v1 at the end of"
+                return f" Did you mean {there}? {change} the client's base URL."
+        return ""
 
     def _provider(self, path: str) -> Provider | None:
         return self._providers.get(path.lstrip("/").partition("/")[0])

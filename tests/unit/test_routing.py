@@ -31,6 +31,21 @@ def test_unknown_ways_name_the_route_and_the_providers(path: str) -> None:
     assert caught.value.message == f"route not supported: POST {path}. Configured providers: anthropic, team-b"
 
 
+@pytest.mark.parametrize(
+    ("path", "meant", "change"),
+    [
+        ("/team-b/chat/completions", "/team-b/v1/chat/completions", "Put /v1 at the end of"),
+        ("/anthropic/messages", "/anthropic/v1/messages", "Put /v1 at the end of"),
+        ("/anthropic/v1/v1/messages", "/anthropic/v1/messages", "Take /v1 off the end of"),
+    ],
+)
+def test_a_base_url_that_is_off_by_its_version_is_put_right(path: str, meant: str, change: str) -> None:
+    """Clients disagree on who adds `/v1`, and the error says which way it was here."""
+    with pytest.raises(RouteNotFound) as caught:
+        ROUTER.resolve("POST", path)
+    assert f" Did you mean {meant}? {change} the client's base URL. " in caught.value.message
+
+
 def test_without_providers_the_message_says_so() -> None:
     """An empty configuration is a likely reason."""
     with pytest.raises(RouteNotFound, match="Configured providers: none"):
