@@ -52,10 +52,9 @@ def check(**flags: Any) -> None:
     Exit code 0 if so; 1 if not, with the reason.
     """
     schema = _schema(_url(flags))
-    if schema.mismatch or schema.is_newer:
-        raise Failure(_state(schema))
-    if schema.missing:
-        raise Failure(f"{_state(schema)}; run `aibridge db migrate`")
+    if not schema.fits:
+        advice = "; run `aibridge db migrate`" if schema.missing and not schema.mismatch else ""
+        raise Failure(_state(schema) + advice)
     click.echo(_state(schema))
 
 
@@ -64,8 +63,8 @@ def check(**flags: Any) -> None:
 def migrate(**flags: Any) -> None:
     """Apply the steps that are missing: all of them, or none.
 
-    A gateway of the version before goes on working while and after that on PostgreSQL. On SQLite stop it first. There
-    is no way back but a backup.
+    A gateway of the version before goes on working while and after that on PostgreSQL, and may start again. On SQLite
+    stop it first. There is no way back but a backup.
     """
     url = _url(flags)
     missing = _schema(url).missing
@@ -93,7 +92,8 @@ def _state(schema: Schema) -> str:
     if schema.mismatch:
         return schema.mismatch
     if schema.is_newer:
-        return f"the schema has version {schema.version}, newer than this program knows ({known})"
+        but = "; this program can work on it, but not for long" if schema.fits else ""
+        return f"the schema has version {schema.version}, newer than this program knows ({known}){but}"
     if not schema.version:
         return f"there is no schema yet; this program's has version {known}"
     if schema.missing:
@@ -116,6 +116,7 @@ def _as_json(url: str, schema: Schema) -> dict[str, Any]:
         "database": show_database_url(url),
         "version": schema.version,
         "known": len(schema.known),
+        "fits": schema.fits,
         "up_to_date": not (schema.missing or schema.is_newer or schema.mismatch),
         "steps": applied + missing,
     }

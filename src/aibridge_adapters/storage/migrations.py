@@ -3,6 +3,7 @@
 Belongs here: finding and naming them, and which ones a database lacks. Never: applying them.
 """
 
+import logging
 import re
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,8 +13,11 @@ from attrs import frozen
 
 from aibridge_adapters.storage.errors import DatabaseTooNew, MigrationFailed
 
+_log = logging.getLogger(__name__)
+
 LEDGER = "schema_migrations"
 """The table in which a database notes its steps."""
+_WORKS_FROM = re.compile(r"^-- works from: (\d+)$", re.MULTILINE)
 NOT_OURS = (
     f"its table {LEDGER} is another program's: give aibridge a database of its own, "
     "or on PostgreSQL a schema of its own (?options=-csearch_path%3DNAME)"
@@ -35,6 +39,15 @@ class Migration:
         """Its name in messages: that of its file."""
         return f"{self.version:04}_{self.name}"
 
+    @property
+    def works_from(self) -> int | None:
+        """Programs that know the steps up to this one can work on it, too; None: they can't.
+
+        A line `-- works from: 7` of the script says so.
+        """
+        said = _WORKS_FROM.search(self.script)
+        return int(said[1]) if said else None
+
 
 @frozen(kw_only=True)
 class Applied:
@@ -43,6 +56,8 @@ class Applied:
     version: int
     name: str
     at: datetime
+    works_from: int | None = None
+    """As `Migration.works_from`: how a program knows that it can work on a step that it doesn't know."""
 
     @property
     def step(self) -> str:
@@ -76,11 +91,28 @@ def mismatch(applied: Sequence[Applied], known: Sequence[Migration]) -> str:
     return ""
 
 
+def can_work(applied: Sequence[Applied], known: Sequence[Migration]) -> bool:
+    """Whether no step that this program doesn't know is in its way.
+
+    While gateways are replaced one by one, one of the version before may have to start again.
+    """
+    return all(step.works_from is not None and step.works_from <= len(known) for step in applied[len(known) :])
+
+
+def warn_of_newer(applied: Sequence[Applied], known: Sequence[Migration]) -> None:
+    """Whoever runs the version before should not for long."""
+    if len(applied) > len(known):
+        _log.warning(
+            "the database's schema is newer than this program, which can still work on it",
+            extra={"version": applied[-1].version, "known": len(known)},
+        )
+
+
 def missing(applied: Sequence[Applied], known: Sequence[Migration]) -> Sequence[Migration]:
     """The steps that a database lacks. Raises DatabaseTooNew, MigrationFailed for one that can't be made to fit."""
     if difference := mismatch(applied, known):
         raise MigrationFailed(difference)
-    if len(applied) > len(known):
+    if not can_work(applied, known):
         raise DatabaseTooNew(
             f"the database's schema has version {applied[-1].version}, this aibridge knows up to {len(known)}; "
             "run the aibridge that wrote it, or a newer one"

@@ -10,7 +10,7 @@ import anyio.to_thread
 from attrs import frozen
 
 from aibridge_adapters.storage.errors import StorageConfigError
-from aibridge_adapters.storage.migrations import Applied, Migration, mismatch
+from aibridge_adapters.storage.migrations import Applied, Migration, can_work, mismatch
 from aibridge_adapters.storage.sqlite import create_schema, read_ledger, shipped_migrations
 from aibridge_adapters.storage.urls import ALLOWED, POSTGRES, postgres_adapter, scheme_of, sqlite_path
 from aibridge_core.ports import Clock
@@ -42,8 +42,13 @@ class Schema:
 
     @property
     def is_newer(self) -> bool:
-        """Whether a newer program has written it, so that this one refuses it."""
+        """Whether a newer program has written it."""
         return not self.mismatch and len(self.applied) > len(self.known)
+
+    @property
+    def fits(self) -> bool:
+        """Whether this program can work on it as it is."""
+        return not (self.mismatch or self.missing) and can_work(self.applied, self.known)
 
 
 async def schema_of(url: str) -> Schema:

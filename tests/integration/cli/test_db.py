@@ -111,6 +111,24 @@ def test_steps_that_are_not_this_programs(
         assert (done.exit_code == 0) == (done is shown)
 
 
+@pytest.mark.parametrize("works", [True, False])
+def test_a_newer_schema(admin: Admin, run: Callable[[str], None], newest: int, *, works: bool) -> None:
+    """`check` lets an older program start only if the newer step says that it can."""
+    admin("migrate")
+    run(
+        "INSERT INTO schema_migrations (version, name, applied_at, works_from) SELECT "
+        f"version + 1, 'more', applied_at, {newest if works else newest + 1} FROM schema_migrations "
+        f"WHERE version = {newest}"
+    )
+    checked = admin("check")
+    assert checked.exit_code == (0 if works else 1)
+    said = f"the schema has version {newest + 1}, newer than this program knows ({newest})"
+    assert said in (checked.stdout if works else checked.stderr)
+    shown = json.loads(admin("status", "-o", "json").stdout)
+    assert (shown["up_to_date"], shown["fits"]) == (False, works)
+    assert admin("migrate").exit_code == (0 if works else 1)
+
+
 @pytest.mark.parametrize("command", ["status", "check", "migrate"])
 def test_another_programs_ledger(admin: Admin, run: Callable[[str], None], command: str) -> None:
     """Many programs call their ledger as we do: such a database is left alone, and one line says what to do."""

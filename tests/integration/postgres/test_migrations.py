@@ -9,7 +9,7 @@ import pytest
 
 from aibridge_adapters.storage import DatabaseTooNew, MigrationFailed
 from aibridge_adapters.storage.migrations import Migration
-from aibridge_adapters.storage.postgres.schema import LOCK, migrate, shipped_migrations
+from aibridge_adapters.storage.postgres.schema import LOCK, ledger, migrate, shipped_migrations
 from aibridge_core.records import InterceptionFilter
 from aibridge_core.testing.contract.base import completed
 from aibridge_core.testing.samples import Samples
@@ -149,6 +149,48 @@ async def test_a_newer_database(postgres_url):
     with pytest.raises(DatabaseTooNew, match=f"version {known + 1}, this aibridge knows up to {known}"):
         async with opened(postgres_url):
             pass
+
+
+async def test_a_newer_database_that_the_version_before_can_work_on(postgres_url, caplog):
+    """In the middle of a rollout a gateway of the version before starts again, and says that it is old."""
+    shipped = shipped_migrations()
+    more = "-- works from: {}\nALTER TABLE interceptions ADD COLUMN more{} integer"
+    steps = [
+        Migration(version=len(shipped) + number, name="more", script=more.format(len(shipped), number))
+        for number in (1, 2)
+    ]
+    async with raw(postgres_url) as connection:
+        assert list(await migrate(connection, now=0, migrations=[*shipped, *steps])) == steps
+    async with opened(postgres_url) as storage:
+        await completed(storage, Samples())
+        assert await storage.store.count(InterceptionFilter()) == 1
+    assert "the database's schema is newer than this program, which can still work on it" in caplog.messages
+
+
+async def test_a_newer_database_that_only_its_own_version_can_work_on(postgres_url):
+    """One step of several is enough to refuse it."""
+    shipped = shipped_migrations()
+    scripts = (f"-- works from: {len(shipped)}\nSELECT 1", f"-- works from: {len(shipped) + 1}\nSELECT 1")
+    steps = [
+        Migration(version=len(shipped) + number, name="more", script=script) for number, script in enumerate(scripts, 1)
+    ]
+    async with raw(postgres_url) as connection:
+        await migrate(connection, now=0, migrations=[*shipped, *steps])
+    with pytest.raises(DatabaseTooNew):
+        async with opened(postgres_url):
+            pass
+
+
+async def test_a_ledger_without_a_word_about_older_versions(empty_postgres_url):
+    """Those of the first versions have no such column; the next step adds it."""
+    async with raw(empty_postgres_url) as connection:
+        await migrate(connection, now=0, migrations=[ONE])
+        await connection.execute("ALTER TABLE schema_migrations DROP COLUMN works_from")
+        (one,) = await ledger(connection)
+        assert (one.step, one.works_from) == ("0001_one", None)
+        more = Migration(version=2, name="more", script="-- works from: 1\nSELECT 1")
+        await migrate(connection, now=0, migrations=[ONE, more])
+        assert [step.works_from for step in await ledger(connection)] == [None, 1]
 
 
 async def test_a_user_who_may_not(postgres_databases, empty_postgres_url):

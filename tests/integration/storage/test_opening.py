@@ -15,7 +15,7 @@ from aibridge_adapters.storage import (
     open_storage,
 )
 from aibridge_adapters.storage.migrations import Migration
-from aibridge_adapters.storage.sqlite.schema import migrate, shipped_migrations
+from aibridge_adapters.storage.sqlite.schema import ledger, migrate, shipped_migrations
 from aibridge_core.records import InterceptionFilter
 from aibridge_core.testing.clock import FakeClock
 from aibridge_core.testing.contract.base import completed
@@ -195,7 +195,38 @@ async def test_a_newer_database_is_left_alone(tmp_path):
         pass
     known = len(shipped_migrations())
     with raw(file) as connection:
-        connection.execute("INSERT INTO schema_migrations VALUES (?, 'from_the_future', 0)", (known + 1,))
+        connection.execute("INSERT INTO schema_migrations VALUES (?, 'from_the_future', 0, NULL)", (known + 1,))
     with pytest.raises(DatabaseTooNew, match=f"version {known + 1}.* up to {known}"):
         async with opened(file):
             pytest.fail("it opened")
+
+
+async def test_a_newer_database_that_this_version_can_work_on(tmp_path, caplog):
+    """If all newer steps say so, it opens with a warning; one that doesn't is enough to refuse it."""
+    file = tmp_path / "aibridge.db"
+    async with opened(file):
+        pass
+    shipped = list(shipped_migrations())
+    known = len(shipped)
+    harmless = Migration(version=known + 1, name="more", script=f"-- works from: {known}\nCREATE TABLE more (x);")
+    with raw(file) as connection:
+        migrate(connection, now=0, migrations=[*shipped, harmless])
+    async with opened(file):
+        assert "the database's schema is newer than this program, which can still work on it" in caplog.messages
+    harmful = Migration(version=known + 2, name="most", script=f"-- works from: {known + 1}\nCREATE TABLE most (x);")
+    with raw(file) as connection:
+        migrate(connection, now=0, migrations=[*shipped, harmless, harmful])
+    with pytest.raises(DatabaseTooNew):
+        async with opened(file):
+            pytest.fail("it opened")
+
+
+def test_a_ledger_without_a_word_about_older_versions(tmp_path):
+    """Those of the first versions have no such column; the next step adds it."""
+    with raw(tmp_path / "a.db") as connection:
+        migrate(connection, now=1, migrations=STEPS[:1])
+        connection.execute("ALTER TABLE schema_migrations DROP COLUMN works_from")
+        assert [step.works_from for step in ledger(connection)] == [None]
+        more = Migration(version=2, name="b", script="-- works from: 1\nCREATE TABLE b (y);")
+        migrate(connection, now=1, migrations=[STEPS[0], more])
+        assert [step.works_from for step in ledger(connection)] == [None, 1]

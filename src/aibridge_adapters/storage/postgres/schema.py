@@ -19,7 +19,7 @@ from psycopg.errors import LockNotAvailable
 from psycopg.pq import TransactionStatus
 
 from aibridge_adapters.storage.errors import MigrationFailed, StorageNotOpened
-from aibridge_adapters.storage.migrations import NOT_OURS, Applied, Migration, missing, shipped
+from aibridge_adapters.storage.migrations import NOT_OURS, Applied, Migration, missing, shipped, warn_of_newer
 from aibridge_adapters.storage.postgres.columns import MOMENT, moment, readable
 from aibridge_adapters.storage.postgres.connecting import Connection, in_words
 from aibridge_adapters.storage.rows import moment_of
@@ -42,8 +42,10 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
     version integer PRIMARY KEY,
     name text NOT NULL,
     applied_at timestamptz NOT NULL
-)
+);
+ALTER TABLE schema_migrations ADD COLUMN IF NOT EXISTS works_from integer
 """
+_NOTE = f"INSERT INTO schema_migrations (version, name, applied_at, works_from) VALUES (%s, %s, {MOMENT}, %s)"
 _BEGIN = "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0"
 """A migration takes as long as it takes, and so does waiting for another process's. Waiting for a table does not."""
 
@@ -62,7 +64,9 @@ async def migrate(
     Raises MigrationFailed, DatabaseTooNew, StorageNotOpened.
     """
     try:
-        if not missing(await ledger(connection), migrations):
+        applied = await ledger(connection)
+        if not missing(applied, migrations):
+            warn_of_newer(applied, migrations)
             return ()
         return await _patiently(connection, now, migrations, patience)
     except LockNotAvailable as error:
@@ -79,12 +83,16 @@ async def ledger(connection: Connection) -> Sequence[Applied]:
     cursor = await connection.execute("SELECT to_regclass('schema_migrations') IS NOT NULL")
     if await cursor.fetchone() != (True,):
         return ()
-    query = f"SELECT version, name, {readable('applied_at')} FROM schema_migrations ORDER BY version"
+    # A ledger of the first versions has no `works_from`.
+    works_from = "(to_jsonb(schema_migrations) ->> 'works_from')::integer"
+    query = f"SELECT version, name, {readable('applied_at')}, {works_from} FROM schema_migrations ORDER BY version"
     try:
         rows = await (await connection.execute(query)).fetchall()
     except psycopg.errors.UndefinedColumn as error:
         raise StorageNotOpened(f"the database can't be used: {NOT_OURS}") from error
-    return [Applied(version=version, name=name, at=moment_of(at)) for version, name, at in rows]
+    return [
+        Applied(version=version, name=name, at=moment_of(at), works_from=oldest) for version, name, at, oldest in rows
+    ]
 
 
 async def _patiently(
@@ -130,10 +138,7 @@ async def _apply(connection: Connection, now: int, migration: Migration) -> None
         raise
     except psycopg.Error as error:
         raise MigrationFailed(f"migration {migration.step} failed, nothing was changed: {_why(error)}") from error
-    row = (migration.version, migration.name, *moment(now))
-    await connection.execute(
-        f"INSERT INTO schema_migrations (version, name, applied_at) VALUES (%s, %s, {MOMENT})", row
-    )
+    await connection.execute(_NOTE, (migration.version, migration.name, *moment(now), migration.works_from))
 
 
 def _why(error: psycopg.Error) -> str:

@@ -9,16 +9,20 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 
 from aibridge_adapters.storage.errors import MigrationFailed, StorageNotOpened
-from aibridge_adapters.storage.migrations import NOT_OURS, Applied, Migration, missing, shipped
+from aibridge_adapters.storage.migrations import NOT_OURS, Applied, Migration, missing, shipped, warn_of_newer
 from aibridge_adapters.storage.rows import moment_of
 
 _LEDGER = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
     version INTEGER NOT NULL PRIMARY KEY,
     name TEXT NOT NULL,
-    applied_at INTEGER NOT NULL
+    applied_at INTEGER NOT NULL,
+    works_from INTEGER
 )
 """
+_LEDGER_NAMED = "SELECT 1 FROM pragma_table_info('schema_migrations') WHERE name = 'works_from'"
+_NAME_IN_LEDGER = "ALTER TABLE schema_migrations ADD COLUMN works_from INTEGER"
+_NOTE = "INSERT INTO schema_migrations (version, name, applied_at, works_from) VALUES (?, ?, ?, ?)"
 
 
 def shipped_migrations() -> Sequence[Migration]:
@@ -33,7 +37,9 @@ def migrate(connection: sqlite3.Connection, *, now: int, migrations: Sequence[Mi
     MigrationFailed, DatabaseTooNew, StorageNotOpened.
     """
     try:
-        if not missing(ledger(connection), migrations):
+        applied = ledger(connection)
+        if not missing(applied, migrations):
+            warn_of_newer(applied, migrations)
             return
         connection.execute("BEGIN IMMEDIATE")  # the lock: whoever comes second waits, and finds the work done
         try:
@@ -48,6 +54,8 @@ def migrate(connection: sqlite3.Connection, *, now: int, migrations: Sequence[Mi
 
 def _apply_missing(connection: sqlite3.Connection, now: int, migrations: Sequence[Migration]) -> None:
     connection.execute(_LEDGER)
+    if not connection.execute(_LEDGER_NAMED).fetchone():
+        connection.execute(_NAME_IN_LEDGER)
     for migration in missing(ledger(connection), migrations):
         _apply(connection, now, migration)
 
@@ -58,8 +66,7 @@ def _apply(connection: sqlite3.Connection, now: int, migration: Migration) -> No
             connection.execute(statement)
     except sqlite3.Error as error:
         raise MigrationFailed(f"migration {migration.step} failed, nothing was changed: {error}") from error
-    row = (migration.version, migration.name, now)
-    connection.execute("INSERT INTO schema_migrations (version, name, applied_at) VALUES (?, ?, ?)", row)
+    connection.execute(_NOTE, (migration.version, migration.name, now, migration.works_from))
 
 
 def ledger(connection: sqlite3.Connection) -> Sequence[Applied]:
@@ -69,8 +76,12 @@ def ledger(connection: sqlite3.Connection) -> Sequence[Applied]:
         return ()
     if not columns >= {"version", "name", "applied_at"}:
         raise StorageNotOpened(f"the database can't be used: {NOT_OURS}")
-    rows = connection.execute("SELECT version, name, applied_at FROM schema_migrations ORDER BY version").fetchall()
-    return [Applied(version=version, name=name, at=moment_of(at)) for version, name, at in rows]
+    works_from = "works_from" if "works_from" in columns else "NULL"
+    query = f"SELECT version, name, applied_at, {works_from} FROM schema_migrations ORDER BY version"
+    return [
+        Applied(version=version, name=name, at=moment_of(at), works_from=oldest)
+        for version, name, at, oldest in connection.execute(query).fetchall()
+    ]
 
 
 def _statements(script: str) -> Iterator[str]:
