@@ -30,7 +30,8 @@ def fault(
     if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
         return UpstreamTimeout(f"{host} did not accept a connection within {timeouts.connect:g} s")
     if isinstance(error, httpx.TimeoutException):
-        return UpstreamTimeout(f"{host} was silent for {patience.idle or 0:g} s")
+        # Inside a stream there is no status: OpenCode and Pi come again for words like these.
+        return UpstreamTimeout(f"{host} was silent for {patience.idle or 0:g} s: the response timed out")
     if isinstance(error, TimeoutError):
         return UpstreamTimeout(f"{host} did not finish its answer within {timeouts.total:g} s")
     if isinstance(error, Garbled):

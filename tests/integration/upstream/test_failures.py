@@ -179,7 +179,7 @@ async def test_no_answer_in_time() -> None:
     """Before the head the same limit holds for both kinds of exchange."""
     async with patient(read_idle=0.05) as upstream, listening(silent) as server:
         for streaming in (False, True):
-            with pytest.raises(UpstreamTimeout, match=r"127.0.0.1:\d+ was silent for 0.05 s") as caught:
+            with pytest.raises(UpstreamTimeout, match=r"\d was silent for 0.05 s: the response timed out$") as caught:
                 await asked(upstream, server.url, streaming=streaming)
             assert caught.value.status == 504
 
