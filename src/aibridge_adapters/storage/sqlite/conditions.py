@@ -23,13 +23,14 @@ BY_KIND = "interceptions_by_kind"
 """Is in the order of lists only within a kind: see parts.py."""
 _BY_FAILURE = "interceptions_by_failure"
 _BY_INITIATOR = "interceptions_by_initiator"
+_BY_SESSION = "interceptions_by_session"
 
-SETTLED = {BY_KIND, _BY_INITIATOR}
+SETTLED = {BY_KIND, _BY_INITIATOR, _BY_SESSION}
 """Indexes that don't have what is fresh: see settling.py."""
 
 _BEST_INDEX = (
     ("in_flight", FRESH),  # what runs right now is little
-    ("session_id", "interceptions_by_session"),  # a session is some dozens of interceptions
+    ("session_id", _BY_SESSION),  # a session is some dozens of interceptions
     ("initiator_id", _BY_INITIATOR),  # one of hundreds of people
     ("failure", _BY_FAILURE),  # what failed or was cancelled is little
     *((label, BY_KIND) for label in LABELS),  # some of dozens of kinds

@@ -2,7 +2,7 @@
 
 Belongs here: which parts there are, and going through them side by side. Never: what is asked of interceptions.
 
-What is fresh is in no index by person or kind (settling.py), so it is a part beside what is settled. A kind is
+What is fresh is in no index by person, session or kind (settling.py), so it is a part beside what is settled. A kind is
 a model, client, provider name and provider that were seen together. There are some dozens of them. One index by kind
 takes the place of one for each label; a list by label has a part for each kind that has it.
 """
