@@ -193,6 +193,17 @@ async def test_a_ledger_without_a_word_about_older_versions(empty_postgres_url):
         assert [step.works_from for step in await ledger(connection)] == [None, 1]
 
 
+async def test_a_step_beside_a_backup(empty_postgres_url):
+    """Who reads the ledger, as pg_dump does for hours, keeps no step waiting that needs no table of his."""
+    more = Migration(version=2, name="more", script="CREATE TABLE two ()")
+    async with raw(empty_postgres_url) as mine, raw(empty_postgres_url) as reader:
+        await migrate(mine, now=0, migrations=[ONE])
+        await reader.execute("BEGIN")
+        await reader.execute("SELECT FROM schema_migrations")
+        assert list(await migrate(mine, now=0, migrations=[ONE, more], patience=0)) == [more]
+        await reader.execute("COMMIT")
+
+
 async def test_a_user_who_may_not(postgres_databases, empty_postgres_url):
     """Somebody without the right to make tables learns that from the server's words."""
     role = psycopg.sql.Identifier(f"{postgres_databases.prefix}_reader")

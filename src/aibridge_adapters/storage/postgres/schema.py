@@ -41,9 +41,18 @@ _LEDGER = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
     version integer PRIMARY KEY,
     name text NOT NULL,
-    applied_at timestamptz NOT NULL
+    applied_at timestamptz NOT NULL,
+    works_from integer
 );
-ALTER TABLE schema_migrations ADD COLUMN IF NOT EXISTS works_from integer
+DO $$ BEGIN
+    -- IF NOT EXISTS would wait for a backup that reads the table, also where there is nothing to add.
+    IF NOT EXISTS (
+        SELECT FROM pg_attribute WHERE attrelid = 'schema_migrations'::regclass AND attname = 'works_from'
+            AND NOT attisdropped
+    ) THEN
+        ALTER TABLE schema_migrations ADD COLUMN works_from integer;
+    END IF;
+END $$
 """
 _NOTE = f"INSERT INTO schema_migrations (version, name, applied_at, works_from) VALUES (%s, %s, {MOMENT}, %s)"
 _BEGIN = "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0"
