@@ -148,7 +148,8 @@ class Bridge:
     ) -> bool:
         """The upstream failed: record, then tell the client if its answer has begun; returns whether it has.
 
-        An answer whose connection ended says nothing: that of the client ends the same way.
+        An answer whose connection ended says nothing: that of the client ends the same way. So does one in a content
+        coding, in which our words would be no words.
         """
         held = loop.break_off()
         await trail.close(interceptor)
@@ -156,7 +157,7 @@ class Bridge:
             return False
         if held:
             await reply.send(held)
-        event = b"" if isinstance(error, UpstreamCut) else interceptor.fail(error)
+        event = b"" if isinstance(error, UpstreamCut) or loop.coded else interceptor.fail(error)
         if event:
             await reply.send(event)
             await reply.finish()

@@ -67,6 +67,8 @@ class RelayLoop:
         self._calls_end_answer = False
         self.status: int | None = None
         """Of the client's answer, once it has begun."""
+        self.coded = False
+        """Whether the client's answer is in a content coding: nothing of our own can stand in it."""
         self._reading = False
         """Whether an answer has begun and is not over."""
 
@@ -170,6 +172,7 @@ class RelayLoop:
             drop += [b"content-encoding"] if plain else []
         if not self._reply.started:
             self._head = AnswerHead(status=head.status, headers=for_client(head.headers, drop=drop))
+            self.coded = coding != "identity" and not plain
 
     async def _start(self) -> None:
         """Send the head: of a stream at once, of anything else with its first bytes."""
@@ -177,7 +180,5 @@ class RelayLoop:
             head, self._head = self._head, None
             self.status = head.status
             self._watch.answering(head.status)
-            pings = self._interceptor.streams and not (
-                isinstance(self._answering, EncodedAnswer) and not self._interceptor.edits_answers
-            )
+            pings = self._interceptor.streams and not self.coded
             await self._reply.start(head, keep_alive=self._interceptor.keep_alive if pings else None)

@@ -249,6 +249,20 @@ async def test_coded_streams_are_relayed_as_they_are(size: int) -> None:
     assert [(t.input_tokens, t.output_tokens) for t in tokens(await world.kept())] == [(5, 7)]
 
 
+async def test_a_coded_stream_that_fails_breaks_off() -> None:
+    """Words of our own in the midst of coded bytes would be none, and an end in good order a lie."""
+    coder = zlib.compressobj()
+    coded = coder.compress(START + TEXT) + coder.flush(zlib.Z_SYNC_FLUSH)
+    head = ((b"content-type", b"text/event-stream"), (b"content-encoding", b"deflate"))
+    world = World(ScriptedAnswer(headers=head, chunks=[coded], breaks=UpstreamTimeout("silent for 300 s")))
+    await world.post()
+    assert world.reply.body == coded
+    assert not world.reply.finished
+    found = await world.kept()
+    assert (found.status, found.error_type) == (Status.FAILED, "timeout")
+    assert [(t.input_tokens, t.output_tokens) for t in tokens(found)] == [(5, 1)]
+
+
 async def test_a_coded_body_holds_its_last_piece_back() -> None:
     """As a plain one does."""
     answer = b'{"id":"msg_1","type":"message","model":"m-1","content":[],"usage":{"input_tokens":3,"output_tokens":2}}'
