@@ -14,8 +14,8 @@ from aibridge_core.errors import MethodNotAllowed, ProviderDisabled, RouteNotFou
 from aibridge_core.providers.api import Provider
 from aibridge_core.providers.routes import Mode, Route
 
-_VERSION = re.compile(r"/v1(?=/)")
-"""Some clients add it to their base URL by themselves, others want it there."""
+_VERSION = re.compile(r"(?<=.)/v1(?=/)")
+"""Some clients add it to their base URL by themselves, others want it there: behind the provider's name."""
 
 
 @frozen(kw_only=True)

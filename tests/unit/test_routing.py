@@ -46,6 +46,14 @@ def test_a_base_url_that_is_off_by_its_version_is_put_right(path: str, meant: st
     assert f" Did you mean {meant}? {change} the client's base URL. " in caught.value.message
 
 
+@pytest.mark.parametrize("path", ["/v1/anthropic/messages", "/v1/anthropic/v1/messages"])
+def test_a_version_before_the_providers_name_gets_no_advice_about_the_end(path: str) -> None:
+    """Neither one more nor one less at the end of the base URL would help."""
+    with pytest.raises(RouteNotFound) as caught:
+        ROUTER.resolve("POST", path)
+    assert "Did you mean" not in caught.value.message
+
+
 def test_without_providers_the_message_says_so() -> None:
     """An empty configuration is a likely reason."""
     with pytest.raises(RouteNotFound, match="Configured providers: none"):
