@@ -1,6 +1,7 @@
 """The schema of a PostgreSQL database: made once, whole, by one of many."""
 
 from datetime import timedelta
+from functools import partial
 
 import anyio
 import attrs
@@ -9,7 +10,7 @@ import pytest
 
 from aibridge_adapters.storage import DatabaseTooNew, MigrationFailed
 from aibridge_adapters.storage.migrations import Migration
-from aibridge_adapters.storage.postgres.schema import LOCK, ledger, migrate, shipped_migrations
+from aibridge_adapters.storage.postgres.schema import LOCK, LONGEST_WAIT, ledger, migrate, shipped_migrations
 from aibridge_core.records import InterceptionFilter
 from aibridge_core.testing.contract.base import completed
 from aibridge_core.testing.samples import Samples
@@ -139,6 +140,28 @@ async def test_a_reader_that_does_not_end(empty_postgres_url):
         await reader.execute("COMMIT")
         assert await rows(empty_postgres_url, TABLES) == [("one",), ("schema_migrations",), ("too",)]
         assert list(await migrate(mine, now=0, migrations=[ONE, more])) == [more]
+
+
+async def test_a_writer_that_takes_tables_in_another_order(empty_postgres_url, monkeypatch):
+    """The server ends the step, so that the writer gets on; the step is tried again."""
+    monkeypatch.setattr("aibridge_adapters.storage.postgres.schema.SHORTEST_WAIT", LONGEST_WAIT)
+    more = Migration(
+        version=2, name="more", script="ALTER TABLE one ADD more integer; ALTER TABLE too ADD more integer"
+    )
+    async with (
+        raw(empty_postgres_url) as mine,
+        raw(empty_postgres_url) as writer,
+        raw(empty_postgres_url) as watching,
+    ):
+        await migrate(mine, now=0, migrations=[ONE])
+        await mine.execute("SET deadlock_timeout = '1.5 s'")  # time for the writer to get in each other's way
+        await writer.execute("SET deadlock_timeout = '1 min'")  # not the one to look
+        await writer.execute("BEGIN; INSERT INTO too VALUES (1)")
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(partial(migrate, mine, now=0, migrations=[ONE, more]))
+            await someone_waits_for_a_table(watching)
+            await writer.execute("INSERT INTO one VALUES (1); COMMIT")
+        assert [step.step for step in await ledger(mine)] == ["0001_one", "0002_more"]
 
 
 async def test_a_newer_database(postgres_url):

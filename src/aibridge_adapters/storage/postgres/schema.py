@@ -15,7 +15,7 @@ import logging
 from collections.abc import Sequence
 
 import psycopg
-from psycopg.errors import LockNotAvailable
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 from psycopg.pq import TransactionStatus
 
 from aibridge_adapters.storage.errors import MigrationFailed, StorageNotOpened
@@ -36,6 +36,8 @@ SHORTEST_WAIT, LONGEST_WAIT = 0.25, 2.0
 end long enough for autovacuum, which makes way for whoever has waited a second (`deadlock_timeout`)."""
 PAUSE = 1.0
 """Between two tries, in seconds."""
+_IN_USE = (LockNotAvailable, DeadlockDetected)
+"""Somebody else has a table. Gateways take tables in another order than steps do, so each may wait for the other."""
 
 _LEDGER = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -78,7 +80,7 @@ async def migrate(
             warn_of_newer(applied, migrations)
             return ()
         return await _patiently(connection, now, migrations, patience)
-    except LockNotAvailable as error:
+    except _IN_USE as error:
         raise MigrationFailed(
             f"the schema can't be brought up to date: a table has been in use for {patience:g} s, nothing was changed; "
             "see pg_stat_activity for the oldest transaction, and try again when it has ended"
@@ -107,13 +109,13 @@ async def ledger(connection: Connection) -> Sequence[Applied]:
 async def _patiently(
     connection: Connection, now: int, migrations: Sequence[Migration], patience: float
 ) -> Sequence[Migration]:
-    """Try until no table is in use by others. Raises LockNotAvailable when patience is over."""
+    """Try until no table is in use by others. Raises one of _IN_USE when patience is over."""
     last = asyncio.get_running_loop().time() + patience
     wait = SHORTEST_WAIT
     while True:
         try:
             return await _in_one_transaction(connection, now, migrations, wait)
-        except LockNotAvailable:
+        except _IN_USE:
             if asyncio.get_running_loop().time() >= last:
                 raise
             _log.warning("the schema can't be changed yet: a table is in use; trying again")
@@ -143,7 +145,7 @@ async def _apply(connection: Connection, now: int, migration: Migration) -> None
     _log.info("applying migration %s", migration.step)
     try:
         await connection.execute(migration.script.encode())
-    except LockNotAvailable:
+    except _IN_USE:
         raise
     except psycopg.Error as error:
         raise MigrationFailed(f"migration {migration.step} failed, nothing was changed: {_why(error)}") from error
