@@ -1,7 +1,9 @@
 """A question to the database that nobody waits for any more."""
 
 import asyncio
+import tomllib
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from time import monotonic
 
 import pytest
@@ -48,6 +50,14 @@ async def test_a_server_that_lives(postgres_url):
 
     assert any([await kept() for _ in range(3)])
     await pool.close()
+
+
+@pytest.mark.parametrize("of", ["postgres", "dev"])
+def test_a_cancellation_stays_one(of):
+    """Before 3.3.9, psycopg raised an error of the database in its place when the connection was cut off."""
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text("utf-8"))["project"]
+    (needed,) = [each for each in project["optional-dependencies"][of] if each.startswith("psycopg[")]
+    assert tuple(map(int, needed.partition(">=")[2].split("."))) >= (3, 3, 9)
 
 
 async def _first(connection, query: str) -> object:
