@@ -12,7 +12,7 @@ from aibridge_core.actors import Actor
 from aibridge_core.dialects.api import CallTools, Interceptor, Observed, Refused, Relay, Step
 from aibridge_core.dispatch import Dispatch
 from aibridge_core.encoded import EncodedAnswer, Undecodable
-from aibridge_core.errors import TurnLimitReached, UpstreamRefused
+from aibridge_core.errors import TurnLimitReached, UpstreamFault, UpstreamRefused
 from aibridge_core.headers import for_client
 from aibridge_core.observing import UNWATCHED, Phase, Watch
 from aibridge_core.ports import ContentCodings, Reply, ToolServers, UpstreamAnswer
@@ -136,11 +136,15 @@ class RelayLoop:
             self._trail.observe((step,))
 
     async def _refused(self, answer: UpstreamAnswer) -> None:
-        """A status can't be relayed any more, so its message goes into the stream that has begun."""
-        async for chunk in answer.chunks():
-            self._trail.observe(self._answering.feed(chunk))
+        """A status can't be relayed any more, so its message goes into the stream that has begun, if it comes whole."""
+        broken = False
+        try:
+            async for chunk in answer.chunks():
+                self._trail.observe(self._answering.feed(chunk))
+        except UpstreamFault:  # the status has come, and says enough
+            broken = True
         self._reading = False
-        self._trail.observe(self._answering.end_turn())
+        self._trail.observe(self._answering.end_turn(broken=broken))
         raise UpstreamRefused(self._trail.failure or f"the provider answered with status {answer.head.status}")
 
     async def _run_tools(self) -> Sequence[ToolResult]:

@@ -8,6 +8,7 @@ import pytest
 
 from aibridge_core.actors import Actor
 from aibridge_core.bridge import Bridge
+from aibridge_core.errors import UpstreamCut
 from aibridge_core.intake import Caller
 from aibridge_core.providers.registry import provider
 from aibridge_core.records import Interception, InterceptionFilter, Page, Status, TokenUsage, ToolUsage
@@ -160,6 +161,20 @@ async def test_a_later_turn_that_is_refused_is_an_error_in_the_stream() -> None:
     assert b"try later" in world.reply.body
     found = await world.kept()
     assert (found.status, found.error_type, found.error_message) == (Status.FAILED, "overloaded", "try later")
+    assert len(of(found, ToolUsage)) == 1
+
+
+async def test_a_later_turn_that_is_refused_in_half_a_sentence() -> None:
+    """Its status says enough for an error in the stream, which stays a stream of events."""
+    half = ScriptedAnswer(status=529, chunks=[b'{"type":"error","mess'], breaks=UpstreamCut("broke off"))
+    world = World(calling(1), half)
+    await world.post()
+    assert world.reply.finished
+    lines = world.reply.body.splitlines()
+    data = [json.loads(line.removeprefix(b"data: ")) for line in lines if line and not line.startswith(b"event: ")]
+    assert [each["type"] for each in data].count("error") == 1
+    found = await world.kept()
+    assert found.status is Status.FAILED
     assert len(of(found, ToolUsage)) == 1
 
 
