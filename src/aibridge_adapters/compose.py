@@ -5,9 +5,9 @@ Belongs here: building and closing things in order. Never: logic that could live
 
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 from attrs import frozen
@@ -31,7 +31,6 @@ from aibridge_adapters.retention import Tally
 from aibridge_adapters.storage import Storage
 from aibridge_core.observing import Observer
 from aibridge_core.ports import Authenticator, Clock, Recorder, ToolServers, Upstream
-from aibridge_core.retention import RetentionPolicy
 
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
@@ -108,25 +107,20 @@ async def gateway(
 async def _running(parts: Parts, stack: AsyncExitStack) -> Gateway:
     """The application, and what runs beside it until `stack` ends it."""
     app = app_of(parts)
-    purges = Tally()
+    ground, storage, purges = parts.ground, parts.kept.storage, Tally()
     await stack.enter_async_context(_housekeeping(parts))
-    await stack.enter_async_context(in_background(_purging(parts, purges)))
+    await stack.enter_async_context(in_background(purging(storage, ground.retention, purges, ground.clock)))
     await _measuring(parts, purges, stack)
     return Gateway(
         asgi=app,
-        storage=parts.kept.storage,
+        storage=storage,
         users=parts.users,
         mcp_counters=parts.tool_counters,
         recording=parts.kept.recording,
         purges=purges,
-        metrics=parts.ground.metrics.page,
-        providers=parts.ground.providers,
+        metrics=ground.metrics.page,
+        providers=ground.providers,
     )
-
-
-def _purging(parts: Parts, purges: Tally) -> Coroutine[Any, Any, None]:
-    policy = RetentionPolicy(interceptions=parts.settings.retention, contents=parts.settings.prompt_retention)
-    return purging(parts.kept.storage, policy, purges, parts.ground.clock)
 
 
 async def _measuring(parts: Parts, purges: Tally, stack: AsyncExitStack) -> None:

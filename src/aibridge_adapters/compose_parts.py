@@ -34,6 +34,7 @@ from aibridge_core.breaker import Breakers
 from aibridge_core.observers import observers
 from aibridge_core.observing import Observer
 from aibridge_core.ports import Authenticator, Clock, Recorder, ToolServers, Upstream
+from aibridge_core.retention import RetentionPolicy
 from aibridge_core.sockets import UpstreamSockets
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Ground:
     """What needs neither opening nor closing."""
 
     clock: Clock
+    retention: RetentionPolicy
     breakers: Breakers
     providers: Providers
     """Those in force, and the way to reload them."""
@@ -145,12 +147,13 @@ async def parts_of(settings: Settings, given: Given, stack: AsyncExitStack) -> P
 
 def _ground(settings: Settings, given: Given) -> Ground:
     clock = given.clock or SystemClock()
+    retention = RetentionPolicy(interceptions=settings.retention, contents=settings.prompt_retention)
     tell = Announcer()
     breakers = breakers_of(settings, tell)
     providers = Providers(settings, breakers=breakers, clock=clock, tell=tell, reread=given.reread)
     metrics = metering(settings, clock, providers.router, given.registry)
     tell.listeners.extend(metrics.guard_listeners)
-    return Ground(clock=clock, breakers=breakers, providers=providers, metrics=metrics)
+    return Ground(clock=clock, retention=retention, breakers=breakers, providers=providers, metrics=metrics)
 
 
 async def _kept(settings: Settings, given: Given, ground: Ground, stack: AsyncExitStack) -> Kept:
