@@ -114,8 +114,7 @@ class Writer:
         """
         waiter = self._loop.create_future()
         self._hold(_Job(work, waiter, OVERHEAD))
-        if not self._hurried:
-            self._hurry()
+        self._hurry()
         return waiter
 
     async def room(self) -> None:
@@ -136,8 +135,9 @@ class Writer:
         Released at once, the first of many would wake the thread, be flushed alone, and have it fight with all others
         for the interpreter.
         """
-        self._hurried = True
-        self._loop.call_soon(self._release)
+        if not self._hurried:
+            self._hurried = True
+            self._loop.call_soon(self._release)
 
     def _release(self) -> None:
         """Hand everything that is held to the thread, in order."""
