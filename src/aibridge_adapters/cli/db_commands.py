@@ -54,8 +54,8 @@ def check(**flags: Any) -> None:
     schema = _schema(_url(flags))
     if not schema.fits:
         advice = "; run `aibridge db migrate`" if schema.missing and not schema.mismatch else ""
-        raise Failure(_state(schema) + advice)
-    click.echo(_state(schema))
+        raise Failure(schema.in_words + advice)
+    click.echo(schema.in_words)
 
 
 @db.command()
@@ -72,7 +72,7 @@ def migrate(**flags: Any) -> None:
         anyio.run(bring_up_to_date, url, SystemClock())
     for step in missing:
         click.echo(f"applied {step.step}")
-    click.echo(_state(_schema(url)))
+    click.echo(_schema(url).in_words)
 
 
 def _url(flags: dict[str, Any]) -> str:
@@ -87,24 +87,10 @@ def _schema(url: str) -> Schema:
         return anyio.run(schema_of, url)
 
 
-def _state(schema: Schema) -> str:
-    known = len(schema.known)
-    if schema.mismatch:
-        return schema.mismatch
-    if schema.is_newer:
-        but = "; this program can work on it, but not for long" if schema.fits else ""
-        return f"the schema has version {schema.version}, newer than this program knows ({known}){but}"
-    if not schema.version:
-        return f"there is no schema yet; this program's has version {known}"
-    if schema.missing:
-        return f"the schema has version {schema.version}, this program's is {known}"
-    return f"the schema is up to date, version {known}"
-
-
 def _as_text(url: str, schema: Schema) -> str:
     lines = [f"{each.step}  applied {each.at:%Y-%m-%d %H:%M:%SZ}" for each in schema.applied]
     lines += [f"{each.step}  missing" for each in schema.missing]
-    return "\n".join([safe(show_database_url(url)), *(f"  {safe(line)}" for line in lines), _state(schema)])
+    return "\n".join([safe(show_database_url(url)), *(f"  {safe(line)}" for line in lines), schema.in_words])
 
 
 def _as_json(url: str, schema: Schema) -> dict[str, Any]:

@@ -112,11 +112,7 @@ def _require_schema(database_url: str) -> None:
     with failures_in_words(StorageError):
         schema = anyio.run(schema_of, database_url)
     if schema.missing and not schema.mismatch:
-        has = f"the schema has version {schema.version}" if schema.version else "there is no schema yet"
-        known = len(schema.known)
-        raise Failure(
-            f"a dry run changes nothing, and {has}, this program's is {known}: run `aibridge db migrate` first"
-        )
+        raise Failure(f"a dry run changes nothing, and {schema.in_words}: run `aibridge db migrate` first")
 
 
 def _with_purge(loaded: Loaded, work: Callable[[Purge], Awaitable[T]]) -> T:

@@ -50,6 +50,21 @@ class Schema:
         """Whether this program can work on it as it is."""
         return not (self.mismatch or self.missing) and can_work(self.applied, self.known)
 
+    @property
+    def in_words(self) -> str:
+        """For an operator."""
+        known = len(self.known)
+        if self.mismatch:
+            return self.mismatch
+        if self.is_newer:
+            but = "; this program can work on it, but not for long" if self.fits else ""
+            return f"the schema has version {self.version}, newer than this program knows ({known}){but}"
+        if not self.version:
+            return f"there is no schema yet; this program's has version {known}"
+        if self.missing:
+            return f"the schema has version {self.version}, this program's is {known}"
+        return f"the schema is up to date, version {known}"
+
 
 async def schema_of(url: str) -> Schema:
     """Look, and change nothing. Raises StorageConfigError, StorageNotOpened."""
