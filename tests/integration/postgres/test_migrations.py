@@ -31,6 +31,12 @@ async def test_every_step_is_noted(postgres_url):
     assert [version for version, _ in shipped] == list(range(1, len(shipped) + 1))
 
 
+def test_gateways_of_the_version_before_go_on():
+    """Every step since the ledger can tell says from which version on; its own is too late."""
+    for step in shipped_migrations()[6:]:
+        assert step.works_from is not None and step.works_from < step.version
+
+
 async def test_many_start_at_once(empty_postgres_url):
     """Of several processes on an empty database one makes the schema; all then work on it."""
     samples = Samples()

@@ -1,3 +1,4 @@
+-- works from: 6
 -- Counts of nothing are removed. Who used what on which day must not be told by counts that add up to zero, long after
 -- the interceptions themselves are gone; and the tables of counts don't grow for ever.
 
