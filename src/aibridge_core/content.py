@@ -34,7 +34,8 @@ class ContentState(StrEnum):
 def content_of(fact: Fact) -> str:
     """The content; empty if there is none."""
     field = CONTENT_FIELDS.get(type(fact))
-    return str(getattr(fact, field)) if field else ""
+    text: str = getattr(fact, field) if field else ""
+    return text
 
 
 def with_content(fact: Fact, text: str, state: ContentState) -> Fact:

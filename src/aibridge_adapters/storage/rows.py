@@ -81,9 +81,9 @@ def start_row(start: InterceptionStart) -> Row:
     """In the order of START_COLUMNS."""
     who, firewall = start.initiator, start.firewall
     return (
-        start.id, who.id, who.username, who.name, who.role.value, who.api_key_id, start.provider,
+        start.id, who.id, who.username, who.name, who.role._value_, who.api_key_id, start.provider,
         start.provider_name, start.model, start.client, start.client_session_id, start.correlating_tool_call_id,
-        start.user_agent, start.credential_kind.value, start.credential_hint, int(start.streaming),
+        start.user_agent, start.credential_kind._value_, start.credential_hint, int(start.streaming),
         micros(start.started_at), _json(start.metadata), firewall.session_id if firewall else None,
         firewall.sequence_number if firewall else None,
     )  # fmt: skip
@@ -92,7 +92,7 @@ def start_row(start: InterceptionStart) -> Row:
 def end_row(ended: InterceptionEnded) -> Row:
     """In the order of END_COLUMNS."""
     return (
-        ended.id, ended.status.value, micros(ended.ended_at), str(ended.error_type), ended.error_message,
+        ended.id, ended.status._value_, micros(ended.ended_at), str(ended.error_type), ended.error_message,
         ended.credential_hint,
     )  # fmt: skip
 
@@ -173,8 +173,10 @@ class RecordTable:
     name: str
     columns: tuple[str, ...]
     """Of the fact alone."""
-    row: Callable[[Any], Row]
+    row: Callable[[Record, Any], Row]
+    """Of a record and its fact, in the order of `all_columns`: in one piece, as putting two together is dearer."""
     fact: Callable[[Row], Fact]
+    """From the columns of the fact alone."""
 
     @property
     def all_columns(self) -> tuple[str, ...]:
@@ -185,7 +187,7 @@ class RecordTable:
 def record_row(record: Record) -> Row:
     """In the order of its table's `all_columns`."""
     fact = record.fact
-    return (record.interception_id, record.id, micros(record.created_at), *RECORD_TABLES[type(fact)].row(fact))
+    return RECORD_TABLES[type(fact)].row(record, fact)
 
 
 def record_of(table: RecordTable, row: Row) -> Record:
@@ -197,7 +199,10 @@ RECORD_TABLES: Mapping[type[Fact], RecordTable] = {
     PromptUsage: RecordTable(
         name="user_prompts",
         columns=("provider_response_id", "prompt", "metadata"),
-        row=lambda fact: (fact.response_id, fact.prompt, _json(fact.metadata)),
+        row=lambda record, fact: (
+            record.interception_id, record.id, micros(record.created_at), fact.response_id, fact.prompt,
+            _json(fact.metadata),
+        ),
         fact=lambda row: PromptUsage(response_id=row[0], prompt=row[1], metadata=_mapping(row[2])),
     ),
     TokenUsage: RecordTable(
@@ -206,9 +211,10 @@ RECORD_TABLES: Mapping[type[Fact], RecordTable] = {
             "provider_response_id", "provider_model", "input_tokens", "output_tokens", "cache_read_input_tokens",
             "cache_write_input_tokens", "extra", "metadata",
         ),
-        row=lambda fact: (
-            fact.response_id, fact.model, fact.input_tokens, fact.output_tokens, fact.cache_read_input_tokens,
-            fact.cache_write_input_tokens, _json(fact.extra), _json(fact.metadata),
+        row=lambda record, fact: (
+            record.interception_id, record.id, micros(record.created_at), fact.response_id, fact.model,
+            fact.input_tokens, fact.output_tokens, fact.cache_read_input_tokens, fact.cache_write_input_tokens,
+            _json(fact.extra), _json(fact.metadata),
         ),
         fact=lambda row: TokenUsage(
             response_id=row[0], model=row[1], input_tokens=row[2], output_tokens=row[3], cache_read_input_tokens=row[4],
@@ -221,9 +227,10 @@ RECORD_TABLES: Mapping[type[Fact], RecordTable] = {
             "provider_response_id", "tool", "provider_tool_call_id", "provider_item_id", "input", "injected",
             "server_url", "invocation_error", "metadata",
         ),
-        row=lambda fact: (
-            fact.response_id, fact.tool, fact.tool_call_id, fact.item_id, fact.arguments, int(fact.injected),
-            fact.server_url, fact.invocation_error, _json(fact.metadata),
+        row=lambda record, fact: (
+            record.interception_id, record.id, micros(record.created_at), fact.response_id, fact.tool,
+            fact.tool_call_id, fact.item_id, fact.arguments, int(fact.injected), fact.server_url,
+            fact.invocation_error, _json(fact.metadata),
         ),
         fact=lambda row: ToolUsage(
             response_id=row[0], tool=row[1], tool_call_id=row[2], item_id=row[3], arguments=row[4],
@@ -233,7 +240,10 @@ RECORD_TABLES: Mapping[type[Fact], RecordTable] = {
     ModelThought: RecordTable(
         name="model_thoughts",
         columns=("provider_response_id", "content", "metadata"),
-        row=lambda fact: (fact.response_id, fact.content, _json(fact.metadata)),
+        row=lambda record, fact: (
+            record.interception_id, record.id, micros(record.created_at), fact.response_id, fact.content,
+            _json(fact.metadata),
+        ),
         fact=lambda row: ModelThought(response_id=row[0], content=row[1], metadata=_mapping(row[2])),
     ),
 }  # fmt: skip

@@ -29,10 +29,11 @@ class Writing:
     """About how much memory they take, in bytes."""
     listeners: list[Callable[[Commit], None]] = Factory(list)
 
-    def put(self, weight: int) -> None:
-        """One more waits."""
+    def put(self, weight: int) -> int:
+        """One more waits; the weight of all that do."""
         self.works += 1
         self.weight += weight
+        return self.weight
 
     def done(self, commit: Commit, weight: int) -> None:
         """These wait no longer."""

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from aibridge_adapters.storage.sqlite.works import Begin, End, Keep, Work
 from aibridge_adapters.storage.sqlite.writer import OVERHEAD, Writer, WriterClosed
 from aibridge_core.content import content_of
 from aibridge_core.errors import RecordingFailed
@@ -23,33 +22,36 @@ class SqliteRecorder:
 
     async def begin(self, start: InterceptionStart) -> None:
         """Return when the start is on the disk. If the caller is cancelled it gets there all the same."""
-        await self._done(Begin(start))
+        try:
+            await self._writer.do(start)
+        except RecordingFailed:
+            raise
+        except Exception as error:
+            raise _failure(error) from error
 
     async def record(self, records: Sequence[Record]) -> None:
         """Queue records, first; then wait while too much is queued. So cancellation can't lose one."""
         if not records:
             return
+        weight = OVERHEAD * len(records) + sum([len(content_of(record.fact)) for record in records])
         try:
-            self._writer.put(Keep(tuple(records)), weight=sum(_weight(record) for record in records))
+            self._writer.put(tuple(records), weight=weight)
         except WriterClosed as error:
             raise RecordingFailed(str(error)) from error
         await self._writer.room()
 
     async def end(self, ended: InterceptionEnded) -> None:
         """Return when the end, and all that was recorded before it, is on the disk."""
-        await self._done(End(ended))
-
-    async def _done(self, work: Work) -> None:
         try:
-            await self._writer.do(work)
+            await self._writer.do(ended)
         except RecordingFailed:
             raise
-        except (sqlite3.Error, WriterClosed) as error:
-            raise RecordingFailed(f"the audit trail can't be written: {error}") from error
-        except Exception as error:  # a value that no column takes, such as a time without a zone
-            raise RecordingFailed(f"the audit trail can't hold this: {type(error).__name__}") from error
+        except Exception as error:
+            raise _failure(error) from error
 
 
-def _weight(record: Record) -> int:
-    """Roughly what a record takes in memory while it waits, in bytes."""
-    return OVERHEAD + len(content_of(record.fact))
+def _failure(error: Exception) -> RecordingFailed:
+    if isinstance(error, sqlite3.Error | WriterClosed):
+        return RecordingFailed(f"the audit trail can't be written: {error}")
+    # a value that no column takes, such as a time without a zone
+    return RecordingFailed(f"the audit trail can't hold this: {type(error).__name__}")

@@ -15,7 +15,7 @@ from attrs import Factory, define
 
 from aibridge_adapters.storage.rows import RECORD_TABLES, START_COLUMNS, Row, end_row, record_row, start_row
 from aibridge_adapters.storage.sqlite import statements
-from aibridge_adapters.storage.sqlite.works import Begin, Done, End, Failed, Keep, Outcome, Work
+from aibridge_adapters.storage.sqlite.works import Done, Failed, Outcome, Work
 from aibridge_core.errors import RecordingFailed
 from aibridge_core.records import InterceptionEnded, InterceptionStart, Record, ToolUsage
 from aibridge_core.text import storable
@@ -38,31 +38,16 @@ class TransactionLost(Exception):
         self.cause = cause
 
 
-@define
-class _Waiting:
-    """Rows for one statement, and of each the position of its work in the transaction.
-
-    The first value of every row is the id of its interception.
-    """
-
-    rows: list[Row] = Factory(list)
-    works: list[int] = Factory(list)
-
-    def add(self, work: int, row: Row) -> None:
-        """One more."""
-        self.rows.append(row)
-        self.works.append(work)
-
-
-_Refuse = Callable[[int, Row, Exception], None]
-"""Told the position of a work, its row, and why the database doesn't take that."""
+_Refusals = Sequence[tuple[int, Exception]]
+"""Positions of rows that the database doesn't take, and why."""
 
 
 @define
 class Transaction:
     """Does works on a connection that is inside a transaction. Use once.
 
-    A row that the database refuses fails its own work and no other.
+    A row that the database refuses fails its own work and no other. What waits to be written is kept as rows; the
+    first value of every row is the id of its interception.
     """
 
     connection: sqlite3.Connection
@@ -71,13 +56,20 @@ class Transaction:
     """Interceptions that miss a record now, and why."""
     _outcomes: dict[int, Outcome] = Factory(dict)
     """By position, of every work that isn't simply done."""
-    _starts: _Waiting = Factory(_Waiting)
-    _records: dict[type, _Waiting] = Factory(dict)
-    _ends: _Waiting = Factory(_Waiting)
+    _starts: dict[int, Row] = Factory(dict)
+    """By the position of its work."""
+    _records: dict[type, list[Row]] = Factory(lambda: {kind: [] for kind in RECORD_TABLES})
+    _ends: dict[int, Row] = Factory(dict)
+    """By the position of its work."""
     _ending: set[str] = Factory(set)
     """Interceptions whose ends wait."""
     _tool_calls: set[str] = Factory(set)
     """Ids of tool calls among the records that wait."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether any work has."""
+        return any(isinstance(outcome, Failed) for outcome in self._outcomes.values())
 
     def run(self, works: Sequence[Work]) -> Sequence[Outcome]:
         """The outcome of each work, true once the transaction is committed. Raises TransactionLost."""
@@ -95,41 +87,32 @@ class Transaction:
 
     def _take(self, position: int, work: Work) -> None:
         # Not by pattern, which takes three times as long, and this runs for every record.
-        if isinstance(work, Keep):
-            for record in work.records:
-                self._take_record(position, record)
-        elif isinstance(work, Begin):
-            self._take_start(position, work.start)
-        elif isinstance(work, End):
-            self._take_end(position, work.ended)
+        if isinstance(work, tuple):
+            self._take_records(work)
+        elif isinstance(work, InterceptionStart):
+            if work.correlating_tool_call_id in self._tool_calls:
+                self._write()
+            self._starts[position] = _encoded(start_row, work)
+        elif isinstance(work, InterceptionEnded):
+            if work.id in self._ending:  # the first counts, so it has to be written first
+                self._write()
+            self._ends[position] = _encoded(end_row, work)
+            self._ending.add(work.id)
         else:
             self._write()
             self._outcomes[position] = Done(self._called(work.function))
 
-    def _take_start(self, position: int, start: InterceptionStart) -> None:
-        if start.correlating_tool_call_id in self._tool_calls:
-            self._write()
-        self._starts.add(position, (*_encoded(start_row, start), self.owner))
-
-    def _take_record(self, position: int, record: Record) -> None:
-        kind = type(record.fact)
-        try:
-            row = _encoded(record_row, record)
-        except Exception as error:
-            self.lost.setdefault(record.interception_id, error)
-            return
-        waiting = self._records.get(kind)
-        if waiting is None:
-            waiting = self._records[kind] = _Waiting()
-        waiting.add(position, row)
-        if isinstance(record.fact, ToolUsage):
-            self._tool_calls.add(record.fact.tool_call_id)
-
-    def _take_end(self, position: int, ended: InterceptionEnded) -> None:
-        if ended.id in self._ending:  # the first counts, so it has to be written first
-            self._write()
-        self._ends.add(position, _encoded(end_row, ended))
-        self._ending.add(ended.id)
+    def _take_records(self, records: Sequence[Record]) -> None:
+        for record in records:
+            try:
+                row = _encoded(record_row, record)
+            except Exception as error:
+                self.lost.setdefault(record.interception_id, error)
+                continue
+            fact = record.fact
+            self._records[type(fact)].append(row)
+            if isinstance(fact, ToolUsage):
+                self._tool_calls.add(fact.tool_call_id)
 
     def _called(self, function: Callable[[sqlite3.Connection], Any]) -> Any:
         """What `function` answers. If it fails halfway, its first half is undone."""
@@ -147,27 +130,29 @@ class Transaction:
 
     def _write(self) -> None:
         """Write what waits."""
-        if self._starts.rows:
-            self._write_starts(self._starts)
-            self._starts = _Waiting()
-        for kind, waiting in self._records.items():
-            self._execute(_INSERT_RECORDS[kind], waiting, self._refuse_record)
-        self._records.clear()
-        if self._ends.rows:
-            self._write_ends(self._ends)
-            self._ends = _Waiting()
+        if self._starts:
+            self._write_starts(list(self._starts.values()))
+            self._starts.clear()
+        for kind, rows in self._records.items():
+            if rows:
+                self._write_records(kind, rows)
+                rows.clear()
+        if self._ends:
+            self._write_ends(list(self._ends.values()))
+            self._ends.clear()
         self._ending.clear()
         self._tool_calls.clear()
 
-    def _write_starts(self, starts: _Waiting) -> None:
-        calls = {storable(row[_CORRELATING]) for row in starts.rows if row[_CORRELATING]}
+    def _write_starts(self, rows: Sequence[Row]) -> None:
+        calls = {storable(row[_CORRELATING]) for row in rows if row[_CORRELATING]}
         parents = self._parents(sorted(calls)) if calls else {}
         if parents:
-            starts.rows = [_placed(row, parents) for row in starts.rows]
-            self._execute(statements.BEGIN, starts, self._refuse_work)
+            placed = [_placed(row, self.owner, parents) for row in rows]
+            _, refusals = self._execute(statements.BEGIN, placed)
         else:
-            starts.rows = [(*row, row[_CLIENT_SESSION] or row[_ID]) for row in starts.rows]
-            self._execute(statements.BEGIN_ALONE, starts, self._refuse_work)
+            placed = [(*row, self.owner, row[_CLIENT_SESSION] or row[_ID]) for row in rows]
+            _, refusals = self._execute(statements.BEGIN_ALONE, placed)
+        self._refuse(list(self._starts), refusals)
 
     def _parents(self, calls: Sequence[str]) -> dict[str, tuple[str, str]]:
         """Parent and root by tool call id, of those that are known."""
@@ -177,10 +162,21 @@ class Transaction:
             found.update((call, (parent, root)) for call, parent, root in rows)
         return found
 
-    def _write_ends(self, ends: _Waiting) -> None:
-        if self._execute(statements.END, ends, self._refuse_work) < len(ends.rows):
-            for work, row in zip(ends.works, ends.rows, strict=True):
+    def _write_records(self, kind: type, rows: Sequence[Row]) -> None:
+        _, refusals = self._execute(_INSERT_RECORDS[kind], rows)
+        for position, error in refusals:
+            self.lost.setdefault(rows[position][0], error)
+
+    def _write_ends(self, rows: Sequence[Row]) -> None:
+        changed, refusals = self._execute(statements.END, rows)
+        self._refuse(list(self._ends), refusals)
+        if changed < len(rows):
+            for work, row in self._ends.items():
                 self._check_begun(work, row)
+
+    def _refuse(self, works: Sequence[int], refusals: _Refusals) -> None:
+        for position, error in refusals:
+            self._outcomes[works[position]] = Failed(error)
 
     def _check_begun(self, work: int, row: Row) -> None:
         """An end that changed nothing is fine as a second one, and an error as the only one."""
@@ -188,28 +184,31 @@ class Transaction:
             error = RecordingFailed(f"interception {row[0]} has not begun")
             self._outcomes.setdefault(work, Failed(error))
 
-    def _execute(self, sql_by_size: Mapping[int, str], waiting: _Waiting, refuse: _Refuse) -> int:
-        """Run a statement over all rows; how many it changed."""
+    def _execute(self, sql_by_size: Mapping[int, str], rows: Sequence[Row]) -> tuple[int, _Refusals]:
+        """Run a statement over all rows: how many it changed, and which the database refuses."""
         changed = position = 0
-        for chunk in statements.chunks(waiting.rows):
+        refusals: list[tuple[int, Exception]] = []
+        for chunk in statements.chunks(rows):
             try:
-                values = statements.flat(chunk)
-                changed += self.connection.execute(sql_by_size[len(chunk)], values).rowcount
+                changed += self.connection.execute(sql_by_size[len(chunk)], statements.flat(chunk)).rowcount
             except Exception as error:
                 self._still_open(error)
-                works = waiting.works[position : position + len(chunk)]
-                for work, row in zip(works, chunk, strict=True):
-                    changed += self._execute_one(sql_by_size[1], work, row, refuse)
+                for each, row in enumerate(chunk, position):
+                    refused = self._execute_one(sql_by_size[1], row)
+                    if isinstance(refused, int):
+                        changed += refused
+                    else:
+                        refusals.append((each, refused))
             position += len(chunk)
-        return changed
+        return changed, refusals
 
-    def _execute_one(self, sql: str, work: int, row: Row, refuse: _Refuse) -> int:
+    def _execute_one(self, sql: str, row: Row) -> int | Exception:
+        """How many rows it changed, or why the database refuses this one."""
         try:
             return self.connection.execute(sql, storable(row)).rowcount
         except Exception as error:
             self._still_open(error)
-            refuse(work, row, error)
-            return 0
+            return error
 
     def _still_open(self, error: Exception) -> None:
         """Some errors make SQLite roll back everything, a full disk for one (sqlite.org/lang_transaction.html)."""
@@ -217,12 +216,6 @@ class Transaction:
             raise error
         if not self.connection.in_transaction:
             raise TransactionLost(error) from error
-
-    def _refuse_work(self, work: int, row: Row, error: Exception) -> None:
-        self._outcomes[work] = Failed(error)
-
-    def _refuse_record(self, work: int, row: Row, error: Exception) -> None:
-        self.lost.setdefault(row[0], error)
 
 
 def _encoded(encode: Callable[[T], Row], value: T) -> Row:
@@ -232,7 +225,7 @@ def _encoded(encode: Callable[[T], Row], value: T) -> Row:
         return encode(storable(value))
 
 
-def _placed(row: Row, parents: Mapping[str, tuple[str, str]]) -> Row:
+def _placed(row: Row, owner: str, parents: Mapping[str, tuple[str, str]]) -> Row:
     """A start's row with thread and session, in the order of BEGIN_COLUMNS."""
     parent_id, root_id = parents.get(storable(row[_CORRELATING]), (None, None))
-    return (*row, row[_CLIENT_SESSION] or root_id or row[_ID], parent_id, root_id)
+    return (*row, owner, row[_CLIENT_SESSION] or root_id or row[_ID], parent_id, root_id)

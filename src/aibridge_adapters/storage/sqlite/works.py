@@ -1,10 +1,12 @@
 """What the writer is asked to do: values that wait in its queue.
 
 Belongs here: the kinds of work. Never: how they are done.
+
+To keep something it is given the thing itself, in nothing around it: that is done for every record.
 """
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from attrs import frozen
@@ -13,34 +15,13 @@ from aibridge_core.records import InterceptionEnded, InterceptionStart, Record
 
 
 @frozen
-class Begin:
-    """Keep a start."""
-
-    start: InterceptionStart
-
-
-@frozen
-class Keep:
-    """Keep records."""
-
-    records: Sequence[Record]
-
-
-@frozen
-class End:
-    """Keep an end."""
-
-    ended: InterceptionEnded
-
-
-@frozen
 class Call:
-    """Do anything else inside the transaction; its answer is the work's outcome."""
+    """Do anything inside the transaction; its answer is the work's outcome."""
 
     function: Callable[[sqlite3.Connection], Any]
 
 
-Work = Begin | Keep | End | Call
+Work = InterceptionStart | tuple[Record, ...] | InterceptionEnded | Call
 
 
 @frozen

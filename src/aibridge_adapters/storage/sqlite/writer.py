@@ -17,14 +17,14 @@ from time import perf_counter
 from typing import Any
 
 import anyio.to_thread
-from attrs import define
 
 from aibridge_adapters.storage.sqlite.mailbox import Mailbox
 from aibridge_adapters.storage.sqlite.settling import EVERY, Settling
 from aibridge_adapters.storage.sqlite.transaction import Transaction, TransactionLost
-from aibridge_adapters.storage.sqlite.works import End, Failed, Keep, Outcome, Work
+from aibridge_adapters.storage.sqlite.works import Failed, Outcome, Work
 from aibridge_adapters.storage.writing import Commit, Writing
 from aibridge_core.errors import RecordingFailed
+from aibridge_core.records import InterceptionEnded
 
 _log = logging.getLogger(__name__)
 
@@ -44,11 +44,8 @@ class WriterClosed(Exception):
     """The storage has been closed."""
 
 
-@define(eq=False)
-class _Job:
-    work: Work
-    waiter: asyncio.Future[Any] | None
-    weight: int
+_Job = tuple[Work, "asyncio.Future[Any] | None", int]
+"""What to do, who waits for it, and its weight."""
 
 
 class Writer:
@@ -101,7 +98,7 @@ class Writer:
 
     def put(self, work: Work, *, weight: int = OVERHEAD) -> None:
         """Have it done soon. Raises WriterClosed."""
-        self._hold(_Job(work, None, weight))
+        self._hold(work, None, weight)
         if not self._room.is_set():
             self._release()
         elif self._linger is None:
@@ -113,21 +110,21 @@ class Writer:
         Raises WriterClosed.
         """
         waiter = self._loop.create_future()
-        self._hold(_Job(work, waiter, OVERHEAD))
-        self._hurry()
+        self._hold(work, waiter, OVERHEAD)
+        if not self._hurried:
+            self._hurry()
         return waiter
 
     async def room(self) -> None:
         """Return when the queue has room for more."""
         await self._room.wait()
 
-    def _hold(self, job: _Job) -> None:
+    def _hold(self, work: Work, waiter: "asyncio.Future[Any] | None", weight: int) -> None:
         if self._closed:
             raise WriterClosed("the storage is closed")
-        self.writing.put(job.weight)
-        if self.writing.weight > self._capacity:
+        if self.writing.put(weight) > self._capacity:
             self._room.clear()
-        self._held.append(job)
+        self._held.append((work, waiter, weight))
 
     def _hurry(self) -> None:
         """Release soon: after what the loop has to do anyway now, so that all of it shares a flush.
@@ -135,9 +132,8 @@ class Writer:
         Released at once, the first of many would wake the thread, be flushed alone, and have it fight with all others
         for the interpreter.
         """
-        if not self._hurried:
-            self._hurried = True
-            self._loop.call_soon(self._release)
+        self._hurried = True
+        self._loop.call_soon(self._release)
 
     def _release(self) -> None:
         """Hand everything that is held to the thread, in order."""
@@ -151,17 +147,17 @@ class Writer:
 
     def _answer(self, jobs: Sequence[_Job], outcomes: Sequence[Outcome], seconds: float) -> None:
         """On the event loop: tell everyone who still waits."""
-        weight = failed = 0
-        for job, outcome in zip(jobs, outcomes, strict=True):
-            weight += job.weight
+        done = failed = 0
+        for (_, waiter, weight), outcome in zip(jobs, outcomes, strict=True):
+            done += weight
             failed += isinstance(outcome, Failed)
-            if job.waiter is None or job.waiter.done():  # done: its caller was cancelled
+            if waiter is None or waiter.done():  # done: its caller was cancelled
                 continue
             if isinstance(outcome, Failed):
-                job.waiter.set_exception(outcome.error)
+                waiter.set_exception(outcome.error)
             else:
-                job.waiter.set_result(outcome.answer)
-        self.writing.done(Commit(seconds=seconds, committed=len(jobs) - failed, failed=failed), weight)
+                waiter.set_result(outcome.answer)
+        self.writing.done(Commit(seconds=seconds, committed=len(jobs) - failed, failed=failed), done)
         if self.writing.weight <= self._capacity:
             self._room.set()
 
@@ -178,9 +174,10 @@ class Writer:
         try:
             while jobs := self._next_group():
                 begun = perf_counter()
-                outcomes = self._outcomes([job.work for job in jobs])
+                works = [job[0] for job in jobs]
+                outcomes = self._outcomes(works)
                 self._tell(self._answer, jobs, outcomes, perf_counter() - begun)
-                self._settling.after(sum(isinstance(job.work, End) for job in jobs), self._connection)
+                self._settling.after([type(work) for work in works].count(InterceptionEnded), self._connection)
         finally:
             self._connection.close()
 
@@ -236,13 +233,15 @@ class Writer:
         self._connection.execute("COMMIT")
         for interception_id, error in transaction.lost.items():
             self._lose(interception_id, error)
+        if not self._lost and not transaction.failed:
+            return outcomes
         return [self._final(work, outcome) for work, outcome in zip(works, outcomes, strict=True)]
 
     def _all_failed(self, works: Sequence[Work], error: Exception) -> Sequence[Outcome]:
         failed = Failed(error)
         for work in works:
-            if isinstance(work, Keep):
-                for record in work.records:
+            if isinstance(work, tuple):
+                for record in work:
                     self._lose(record.interception_id, failed.error)
         return [self._final(work, failed) for work in works]
 
@@ -254,12 +253,12 @@ class Writer:
 
     def _final(self, work: Work, outcome: Outcome) -> Outcome:
         """Whoever ends an interception learns here that a record of it was lost."""
-        if isinstance(work, End):
-            lost = self._lost.pop(work.ended.id, None)
+        if isinstance(work, InterceptionEnded):
+            lost = self._lost.pop(work.id, None)
             if lost is not None:
-                return Failed(RecordingFailed(f"a record of interception {work.ended.id} was lost: {_safe(lost)}"))
+                return Failed(RecordingFailed(f"a record of interception {work.id} was lost: {_safe(lost)}"))
             if isinstance(outcome, Failed):
-                _log.error("the end of interception %s is not recorded: %s", work.ended.id, _safe(outcome.error))
+                _log.error("the end of interception %s is not recorded: %s", work.id, _safe(outcome.error))
         return outcome
 
 
