@@ -7,6 +7,7 @@ import asyncio
 import random
 import statistics
 import time
+from datetime import timedelta
 
 from attrs import frozen
 from storage_history import Sample, agents, records_of
@@ -14,7 +15,7 @@ from storage_history import Sample, agents, records_of
 from aibridge_adapters.clock import SystemClock
 from aibridge_adapters.memory import settle_memory
 from aibridge_adapters.storage import Storage
-from aibridge_core.records import InterceptionEnded, Record
+from aibridge_core.records import InterceptionEnded, InterceptionStart, Record
 
 _DICE = random.Random(2)
 """One for all runs, so that ids of tool calls and sessions don't come again."""
@@ -40,14 +41,19 @@ class Recorded:
 async def record(storage: Storage, concurrent: int, count: int) -> Recorded:
     """Record `count` interceptions, `concurrent` at once: start, records in one piece as the relay has them, end."""
     work = agents(_DICE, SystemClock().now, concurrent, count)
-    stamped = [[(sample, records_of(sample)) for sample in agent] for agent in work]
-    records = sum(2 + len(found) for agent in stamped for _, found in agent)
-    begins = list[float]()
+    stamped = [[(sample.start, records_of(sample), _end_of(sample)) for sample in agent] for agent in work]
+    records = sum(2 + len(found) for agent in stamped for _, found, _ in agent)
+    begins, recorder = list[float](), storage.recorder
     settle_memory()  # as the server does
 
-    async def requests(agent: list[tuple[Sample, list[Record]]]) -> None:
-        for sample, found in agent:
-            begins.append(await _one(storage, sample, found))
+    async def requests(agent: list[tuple[InterceptionStart, list[Record], InterceptionEnded]]) -> None:
+        for start, found, ended in agent:
+            begin = time.perf_counter()
+            await recorder.begin(start)
+            begins.append((time.perf_counter() - begin) * 1000)
+            if found:
+                await recorder.record(found)
+            await recorder.end(ended)
 
     wall, cpu = time.perf_counter(), time.process_time()
     async with asyncio.TaskGroup() as tasks:
@@ -57,15 +63,10 @@ async def record(storage: Storage, concurrent: int, count: int) -> Recorded:
     return Recorded(begins=sorted(begins), rate=records / wall, cpu=cpu / records * 1e6)
 
 
-async def _one(storage: Storage, sample: Sample, records: list[Record]) -> float:
-    begin = time.perf_counter()
-    await storage.recorder.begin(sample.start)
-    took = (time.perf_counter() - begin) * 1000
-    if records:
-        await storage.recorder.record(records)
-    ended_at = SystemClock().now()
-    await storage.recorder.end(InterceptionEnded(id=sample.start.id, ended_at=ended_at, status=sample.status))
-    return took
+def _end_of(sample: Sample) -> InterceptionEnded:
+    """Made beforehand, like everything that recording is given."""
+    ended_at = sample.start.started_at + timedelta(seconds=9)
+    return InterceptionEnded(id=sample.start.id, ended_at=ended_at, status=sample.status)
 
 
 def row(concurrent: int, runs: list[Recorded]) -> tuple[str, ...]:
