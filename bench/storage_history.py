@@ -170,6 +170,13 @@ def build(file: Path, count: int) -> None:
             found = (record for sample in batch for record in records_of(sample) if isinstance(record.fact, kind))
             connection.executemany(query, (record_row(record) for record in found))
         connection.execute("COMMIT")
+    connection.execute(
+        "INSERT INTO tool_calls SELECT provider_tool_call_id, created_at, number FROM tool_usages "
+        "WHERE provider_tool_call_id <> '' ORDER BY provider_tool_call_id, created_at"
+    )
+    connection.execute(
+        "UPDATE tool_calls_indexed SET (number, newest_at) = (SELECT max(number), max(created_at) FROM tool_usages)"
+    )
     # The triggers count what is settled; these rows never were fresh.
     kinds = "provider, provider_name, model, client, status"
     for table, key in (("daily_counts", "day"), ("initiator_daily_counts", "initiator_id, day")):

@@ -11,6 +11,7 @@ from attrs import evolve
 
 from aibridge_adapters.storage.sqlite import open_sqlite
 from aibridge_adapters.storage.sqlite.files import connect_writer
+from aibridge_adapters.storage.sqlite.recent_calls import RecentCalls
 from aibridge_adapters.storage.sqlite.settling import Settling
 from aibridge_core.records import InterceptionFilter, Page, Status
 from aibridge_core.testing.clock import FakeClock
@@ -161,7 +162,7 @@ async def test_another_process_writes_right_now(file, caplog):
     samples = Samples()
     async with opened(file, 500) as storage:
         await ended(storage, samples)
-    settling, said = Settling(every=3), list[str]()
+    settling, said = Settling(3, RecentCalls(60)), list[str]()
     with closing(connect_writer(file)) as connection, closing(sqlite3.connect(file)) as other:
         connection.set_trace_callback(said.append)
         settling.begin(connection)
@@ -190,7 +191,7 @@ async def test_a_failure_is_made_up_for(file, caplog):
     samples = Samples()
     async with opened(file, 500) as storage:
         await ended(storage, samples)
-    settling = Settling(every=1)
+    settling = Settling(1, RecentCalls(20))
     closed = connect_writer(file)
     closed.close()
     for broken in (closed, NoMemory()):

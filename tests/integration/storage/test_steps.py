@@ -78,11 +78,12 @@ async def lists(storage):
 
 
 @pytest.mark.parametrize("settle_every", [1, 500])
-@pytest.mark.parametrize("version", [5, 6, 7])
+@pytest.mark.parametrize("version", [5, 6, 7, 8])
 async def test_what_was_there_is_read_as_before(tmp_path, version, settle_every):
     """Every record, list and count is kept; threads go on, ends are counted, and what is deleted is gone.
 
-    Step 6 writes fewer pages, step 7 settles what has ended in bulk. Whoever writes without knowing that does no harm.
+    Step 6 writes fewer pages, 7 and 8 settle what has ended in bulk, 9 indexes calls in bulk. Whoever writes without
+    knowing that does no harm.
     """
     file, samples, oracle = tmp_path / "a.db", Samples(), MemoryStorage()
     whole = samples.start()
@@ -109,6 +110,8 @@ async def test_what_was_there_is_read_as_before(tmp_path, version, settle_every)
         for table in ("daily_counts", "initiator_daily_counts"):
             assert connection.execute(f"SELECT * FROM {table}").fetchall() == []
         orphans = "SELECT * FROM tool_usages WHERE interception_id NOT IN (SELECT id FROM interceptions)"
+        assert connection.execute(orphans).fetchall() == []
+        orphans = "SELECT * FROM tool_calls WHERE usage NOT IN (SELECT number FROM tool_usages)"
         assert connection.execute(orphans).fetchall() == []
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []

@@ -190,7 +190,8 @@ async def test_a_call_of_the_same_group_makes_a_thread(bench, samples):
     assert (await bench.store.get(child.id)).thread_parent_id == parent.id
 
 
-async def test_a_bad_row_fails_alone(bench, samples, caplog):
+@pytest.mark.parametrize("place", [0, 20, 40])
+async def test_a_bad_row_fails_alone(bench, samples, place):
     """A start that no column takes fails its own request; the others of its group are kept."""
     good = [samples.start() for _ in range(40)]
     bad = samples.start(model=object())
@@ -203,7 +204,7 @@ async def test_a_bad_row_fails_alone(bench, samples, caplog):
             failed.append(start.id)
 
     async with anyio.create_task_group() as tasks, bench.busy():
-        for start in [*good[:20], bad, *good[20:]]:
+        for start in [*good[:place], bad, *good[place:]]:
             tasks.start_soon(begin, start)
         await anyio.wait_all_tasks_blocked()
     assert failed == [bad.id]
@@ -230,6 +231,80 @@ async def test_a_lost_record_shows_at_the_end(bench, samples, caplog):
     found = await bench.store.get(start.id)
     assert (found.status, list(found.records)) == (Status.COMPLETED, [kept])
     await bench.recorder.end(samples.ended(start))  # was said once
+
+
+async def test_of_many_the_bad_ones_fail(bench, samples, caplog):
+    """In a group that takes several statements it is the bad end, and the one with a bad record, that fail."""
+    starts = [samples.start() for _ in range(40)]
+    for start in starts:
+        await bench.recorder.begin(start)
+    outcomes = {}
+
+    async def finish(number, start):
+        fact = PromptUsage(response_id=object() if number == 38 else "msg_1", prompt="hello")
+        await bench.recorder.record([samples.record(start, fact)])
+        changes = {"error_message": object()} if number == 37 else {}
+        try:
+            await bench.recorder.end(samples.ended(start, **changes))
+        except RecordingFailed as error:
+            outcomes[number] = str(error)
+
+    async with anyio.create_task_group() as tasks, bench.busy():
+        for number, start in enumerate(starts):
+            tasks.start_soon(finish, number, start)
+        await anyio.wait_all_tasks_blocked()
+    assert outcomes.keys() == {37, 38}
+    assert outcomes[38].startswith(f"a record of interception {starts[38].id} was lost")
+    assert f"the end of interception {starts[37].id} is not recorded" in caplog.text
+    found = {each.start.id: each for each in await bench.store.list(InterceptionFilter(), Page())}
+    assert [found[start.id].status is Status.COMPLETED for start in starts] == [n != 37 for n in range(40)]
+    assert [len(found[start.id].records) for start in starts] == [int(n != 38) for n in range(40)]
+
+
+async def test_an_end_without_a_beginning(bench, samples, caplog):
+    """Fails, and the log says so."""
+    stray = samples.start()
+    with pytest.raises(RecordingFailed, match="has not begun"):
+        await bench.recorder.end(samples.ended(stray))
+    assert f"the end of interception {stray.id} is not recorded" in caplog.text
+
+
+async def test_a_group_that_came_to_nothing_is_forgotten(bench, samples):
+    """A call that was seen in a transaction, and then not kept, doesn't hide the one that gets its number."""
+    allowed = iter([1])  # the call, the first time; when the group is tried in halves the disk is full, say
+    await bench.recorder.begin(its := samples.start())
+    await bench.recorder.record([samples.tool_call(its, "before")])
+    await bench.recorder.end(samples.ended(its))
+    await bench.recorder.begin(samples.start(correlating_tool_call_id="before"))
+
+    def arm(connection):
+        connection.create_function("allowed", 0, lambda: next(allowed, 0))
+        for table, when in (("tool_usages", "allowed() = 0"), ("interceptions", "new.model = 'poison'")):
+            connection.execute(
+                f"CREATE TEMP TRIGGER stop_{table} BEFORE INSERT ON {table} WHEN {when} "
+                "BEGIN SELECT RAISE(ROLLBACK, 'no'); END"
+            )
+
+    await bench.writer.do(Call(arm))
+    answer = samples.start(correlating_tool_call_id="undone", model="poison")
+    refused = []
+
+    async def attempt():
+        try:
+            await bench.recorder.begin(answer)
+        except RecordingFailed as error:
+            refused.append(error)
+
+    async with anyio.create_task_group() as tasks, bench.busy():
+        await bench.recorder.record([samples.tool_call(its, "undone")])
+        tasks.start_soon(attempt)
+        await anyio.wait_all_tasks_blocked()
+    assert len(refused) == 1
+    await bench.writer.do(Call(lambda connection: connection.execute("DROP TRIGGER stop_tool_usages") and None))
+    await bench.recorder.record([samples.tool_call(its, "done")])
+    for call_id, parent in (("done", its.id), ("undone", None), ("before", its.id)):
+        await bench.recorder.begin(start := samples.start(correlating_tool_call_id=call_id))
+        assert (await bench.store.get(start.id)).thread_parent_id == parent
 
 
 async def test_a_value_that_cannot_be_written(bench, samples):

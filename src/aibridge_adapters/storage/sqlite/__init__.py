@@ -17,7 +17,7 @@ from aibridge_adapters.storage.migrations import Applied
 from aibridge_adapters.storage.opened import Storage
 from aibridge_adapters.storage.rows import micros
 from aibridge_adapters.storage.sqlite.checkpoints import Checkpoints
-from aibridge_adapters.storage.sqlite.files import connect_reader, connect_writer, prepare
+from aibridge_adapters.storage.sqlite.files import connect_reader, connect_writer, prepare, prepare_to_migrate
 from aibridge_adapters.storage.sqlite.identity import SqliteIdentityStore
 from aibridge_adapters.storage.sqlite.leases import SqliteLeases
 from aibridge_adapters.storage.sqlite.network_log import SqliteNetworkLog
@@ -87,6 +87,7 @@ def create_schema(file: Path, clock: Clock) -> None:
     except sqlite3.Error as error:
         raise StorageNotOpened(f"can't open the database {file}: {error}") from error
     try:
+        prepare_to_migrate(connection)
         migrate(connection, now=micros(clock.now()), migrations=shipped_migrations())
     finally:
         connection.close()

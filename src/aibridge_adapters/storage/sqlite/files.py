@@ -4,6 +4,8 @@ Belongs here: folders, permissions, and the settings of a connection. Never: wha
 """
 
 import sqlite3
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from aibridge_adapters.storage.errors import StorageNotOpened
@@ -49,6 +51,16 @@ def prepare(path: Path) -> None:
             path.touch(mode=0o600)
     except OSError as error:
         raise StorageNotOpened(f"can't create the database {path}: {error.strerror}") from error
+
+
+def prepare_to_migrate(connection: sqlite3.Connection) -> None:
+    """Settings for steps of the schema. Raises sqlite3.Error."""
+    # A table that gets a new form takes the name of the one before, which views and triggers of others may mention.
+    connection.execute("PRAGMA legacy_alter_table = ON")
+    with suppress(FileNotFoundError):  # no folder for temporary files can be written, so it has to be memory
+        tempfile.gettempdir()
+        # Keys of whole tables are sorted, and those of a long trail take too much memory.
+        connection.execute("PRAGMA temp_store = FILE")
 
 
 def connect_writer(path: Path) -> sqlite3.Connection:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from attrs import define
 
 from aibridge_adapters.storage.sqlite.files import LOCK_TIMEOUT
+from aibridge_adapters.storage.sqlite.recent_calls import RecentCalls
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +38,8 @@ _FOREVER = 2**63 - 1
 class Settling:
     """Belongs to the writer's thread. Nothing in here raises: those whose records are safe have been told so."""
 
-    every: int = EVERY
+    every: int
+    recent: RecentCalls
     _waiting: int = 0
     """How many have ended since the last time, or were left then."""
 
@@ -55,6 +57,7 @@ class Settling:
         with self._harmless(), _without_waiting(connection):
             if _settled(connection, most):
                 self._waiting = self.every  # more are left: the next piece follows the next commit
+            self.recent.move(connection)
 
     @contextmanager
     def _harmless(self) -> Iterator[None]:
@@ -65,7 +68,7 @@ class Settling:
                 self._waiting = self.every  # another process writes right now; the next commit is the next chance
             else:
                 text = str(error) if isinstance(error, sqlite3.Error) else type(error).__name__
-                _log.warning("ended interceptions are not in their indexes yet, trying again later: %s", text)
+                _log.warning("what has ended is not in its indexes yet, trying again later: %s", text)
 
 
 def _settled(connection: sqlite3.Connection, most: int) -> bool:

@@ -85,18 +85,27 @@ BEGIN_ALONE = _insert_starts(ALONE_COLUMNS)
 BEGIN = _insert_starts(BEGIN_COLUMNS)
 """Starts of which some do. Values that are NULL cost more than others: Python looks for an adapter of each."""
 
-PARENTS = prepared(
+CALLERS = prepared(
     ManyRows(
-        "SELECT given.column1, parent.id, coalesce(parent.thread_root_id, parent.id) FROM (",
+        "SELECT given.column1, made.created_at, made.id, made.interception_id FROM (",
         1,
-        """) AS given JOIN interceptions AS parent ON parent.id = (
-            SELECT interception_id FROM tool_usages
-            WHERE provider_tool_call_id = given.column1 AND provider_tool_call_id <> ''
-            ORDER BY created_at DESC, id DESC LIMIT 1
+        """) AS given JOIN tool_usages AS made ON made.number = (
+            SELECT newest.number FROM tool_calls JOIN tool_usages AS newest ON newest.number = tool_calls.usage
+            WHERE tool_calls.provider_tool_call_id = given.column1
+            ORDER BY tool_calls.created_at DESC, newest.id DESC LIMIT 1
         )""",
     )
 )
-"""Tool call ids, each with the interception whose model made the newest call of this id, and its thread's root."""
+"""Tool call ids, each with the newest call of this id that is in the index: its time, id and interception."""
+
+PARENTS = prepared(
+    ManyRows(
+        "SELECT given.column1, parent.id, coalesce(parent.thread_root_id, parent.id) FROM (",
+        2,
+        ") AS given JOIN interceptions AS parent ON parent.id = given.column2",
+    )
+)
+"""Tool call ids with interceptions, each with the interception if it is there, and its thread's root."""
 
 END = prepared(
     ManyRows(

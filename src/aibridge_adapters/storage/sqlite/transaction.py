@@ -15,6 +15,7 @@ from attrs import Factory, define
 
 from aibridge_adapters.storage.rows import RECORD_TABLES, START_COLUMNS, Row, end_row, record_row, start_row
 from aibridge_adapters.storage.sqlite import statements
+from aibridge_adapters.storage.sqlite.recent_calls import RecentCalls
 from aibridge_adapters.storage.sqlite.works import Done, Failed, Outcome, Work
 from aibridge_core.errors import RecordingFailed
 from aibridge_core.records import InterceptionEnded, InterceptionStart, Record, ToolUsage
@@ -52,6 +53,7 @@ class Transaction:
 
     connection: sqlite3.Connection
     owner: str
+    recent: RecentCalls
     lost: dict[str, Exception] = Factory(dict)
     """Interceptions that miss a record now, and why."""
     _outcomes: dict[int, Outcome] = Factory(dict)
@@ -145,7 +147,7 @@ class Transaction:
 
     def _write_starts(self, rows: Sequence[Row]) -> None:
         calls = {storable(row[_CORRELATING]) for row in rows if row[_CORRELATING]}
-        parents = self._parents(sorted(calls)) if calls else {}
+        parents = self.recent.parents(self.connection, calls) if calls else {}
         if parents:
             placed = [_placed(row, self.owner, parents) for row in rows]
             _, refusals = self._execute(statements.BEGIN, placed)
@@ -153,14 +155,6 @@ class Transaction:
             placed = [(*row, self.owner, row[_CLIENT_SESSION] or row[_ID]) for row in rows]
             _, refusals = self._execute(statements.BEGIN_ALONE, placed)
         self._refuse(list(self._starts), refusals)
-
-    def _parents(self, calls: Sequence[str]) -> dict[str, tuple[str, str]]:
-        """Parent and root by tool call id, of those that are known."""
-        found: dict[str, tuple[str, str]] = {}
-        for chunk in statements.chunks(calls):
-            rows = self.connection.execute(statements.PARENTS[len(chunk)], chunk)
-            found.update((call, (parent, root)) for call, parent, root in rows)
-        return found
 
     def _write_records(self, kind: type, rows: Sequence[Row]) -> None:
         _, refusals = self._execute(_INSERT_RECORDS[kind], rows)

@@ -19,6 +19,7 @@ from typing import Any
 import anyio.to_thread
 
 from aibridge_adapters.storage.sqlite.mailbox import Mailbox
+from aibridge_adapters.storage.sqlite.recent_calls import RecentCalls
 from aibridge_adapters.storage.sqlite.settling import EVERY, Settling
 from aibridge_adapters.storage.sqlite.transaction import Transaction, TransactionLost
 from aibridge_adapters.storage.sqlite.works import Failed, Outcome, Work
@@ -36,6 +37,8 @@ GROUP = 1024
 LINGER = 0.05
 """How long work that nobody waits for may stay behind, in seconds, so that it shares a flush with work that somebody
 waits for. A record is mostly followed by the end of its interception."""
+CALLS = 10
+"""Tool calls that gather before they get into their index, for each interception that is settled at once."""
 MAX_REMEMBERED = 10_000
 """Most interceptions whose lost records are remembered until their end."""
 
@@ -68,7 +71,8 @@ class Writer:
         self._hurried = False
         self._thread = threading.Thread(target=self._main, name="aibridge-sqlite-writer", daemon=True)
         self._lost: dict[str, Exception] = {}
-        self._settling = Settling(settle_every)
+        self._recent = RecentCalls(CALLS * settle_every)
+        self._settling = Settling(settle_every, self._recent)
         self.writing = Writing()
         self._room = asyncio.Event()
         self._room.set()
@@ -190,6 +194,7 @@ class Writer:
             with suppress(sqlite3.Error):
                 self._connection.close()
                 self._connection = self._connect()
+            self._recent.forget()
             return self._all_failed(works, error)
 
     def _tell(self, function: Callable[..., Any], *arguments: Any) -> None:
@@ -221,6 +226,7 @@ class Writer:
             cause = error.cause if isinstance(error, TransactionLost) else error
             if self._connection.in_transaction:
                 self._connection.rollback()
+            self._recent.forget()
             if len(works) == 1:
                 return self._all_failed(works, cause)
             _log.warning("a group of %d writes failed, trying halves: %s", len(works), _safe(cause))
@@ -228,7 +234,7 @@ class Writer:
         return [*self._write(works[:half]), *self._write(works[half:])]
 
     def _committed(self, works: Sequence[Work]) -> Sequence[Outcome]:
-        transaction = Transaction(self._connection, self._owner)
+        transaction = Transaction(self._connection, self._owner, self._recent)
         outcomes = transaction.run(works)
         self._connection.execute("COMMIT")
         for interception_id, error in transaction.lost.items():
