@@ -1,6 +1,7 @@
 """Steps of the schema that change tables which hold data: everything is read afterwards as before."""
 
 import sqlite3
+import tempfile
 from contextlib import asynccontextmanager, closing
 from datetime import timedelta
 
@@ -9,7 +10,7 @@ from attrs import frozen
 
 from aibridge_adapters.storage.rows import END_COLUMNS, RECORD_TABLES, START_COLUMNS, end_row, record_row, start_row
 from aibridge_adapters.storage.sqlite import open_sqlite
-from aibridge_adapters.storage.sqlite.files import connect_writer, prepare
+from aibridge_adapters.storage.sqlite.files import connect_writer, prepare, prepare_to_migrate
 from aibridge_adapters.storage.sqlite.schema import migrate, shipped_migrations
 from aibridge_core.records import InterceptionFilter, Page, Status
 from aibridge_core.testing.clock import FakeClock
@@ -115,3 +116,39 @@ async def test_what_was_there_is_read_as_before(tmp_path, version, settle_every)
         assert connection.execute(orphans).fetchall() == []
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+async def test_views_and_triggers_of_others_stay(tmp_path):
+    """What an organisation has built beside a table goes on when that gets a new form."""
+    file, samples = tmp_path / "a.db", Samples()
+    async with at_step(file, 5) as before:
+        connection = before.recorder.connection
+        connection.execute("CREATE VIEW theirs AS SELECT tool FROM tool_usages")
+        connection.execute(
+            "CREATE TRIGGER theirs_too AFTER DELETE ON users BEGIN DELETE FROM tool_usages WHERE tool = old.id; END"
+        )
+        await before.recorder.begin(start := samples.start())
+        await before.recorder.record([samples.tool_call(start, "call_1")])
+    async with open_sqlite(str(file), clock=FakeClock(), owner="gateway-1"):
+        pass
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("SELECT * FROM theirs").fetchall() == [("Read",)]
+        connection.execute("INSERT INTO users VALUES ('Read', 'ann', 'Ann', 'member', 0, 1)")
+        connection.execute("DELETE FROM users")
+        assert connection.execute("SELECT * FROM theirs").fetchall() == []
+
+
+def test_long_sorts_go_to_files_if_they_can(tmp_path, monkeypatch):
+    """A step sorts in temporary files (1), or in memory (2) where no folder for them can be written."""
+
+    def nowhere():
+        raise FileNotFoundError("No usable temporary directory found")
+
+    prepare(tmp_path / "a.db")
+    with closing(connect_writer(tmp_path / "a.db")) as connection:
+        prepare_to_migrate(connection)
+        assert connection.execute("PRAGMA temp_store").fetchone() == (1,)
+    monkeypatch.setattr(tempfile, "gettempdir", nowhere)
+    with closing(connect_writer(tmp_path / "a.db")) as connection:
+        prepare_to_migrate(connection)
+        assert connection.execute("PRAGMA temp_store").fetchone() == (2,)
