@@ -21,7 +21,7 @@ from aibridge_adapters.storage.rows import (
     start_row,
 )
 from aibridge_adapters.storage.spans import DAY
-from aibridge_adapters.storage.sqlite import create_schema
+from aibridge_adapters.storage.sqlite import call_index, create_schema
 from aibridge_adapters.storage.sqlite.files import connect_writer
 from aibridge_core.actors import Actor, CredentialKind
 from aibridge_core.records import (
@@ -170,13 +170,7 @@ def build(file: Path, count: int) -> None:
             found = (record for sample in batch for record in records_of(sample) if isinstance(record.fact, kind))
             connection.executemany(query, (record_row(record) for record in found))
         connection.execute("COMMIT")
-    connection.execute(
-        "INSERT INTO tool_calls SELECT provider_tool_call_id, created_at, number FROM tool_usages "
-        "WHERE provider_tool_call_id <> '' ORDER BY provider_tool_call_id, created_at"
-    )
-    connection.execute(
-        "UPDATE tool_calls_indexed SET (number, newest_at) = (SELECT max(number), max(created_at) FROM tool_usages)"
-    )
+    call_index.fill(connection, call_index.last(connection), at_once=count * 10)
     # The triggers count what is settled; these rows never were fresh.
     kinds = "provider, provider_name, model, client, status"
     for table, key in (("daily_counts", "day"), ("initiator_daily_counts", "initiator_id, day")):

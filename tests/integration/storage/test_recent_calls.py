@@ -70,6 +70,21 @@ def indexed(file):
     return [row[0] for row in rows]
 
 
+WRITE = """
+INSERT INTO tool_usages (interception_id, id, provider_response_id, provider_tool_call_id, provider_item_id,
+    server_url, tool, input, injected, invocation_error, created_at)
+VALUES (?1, ?2, '', ?2, '', '', 'Read', '', 0, '', 1)
+"""
+"""A call of that interception, as another program writes it."""
+
+
+def written(connection, its, call_ids):
+    """Calls of that interception, all at once."""
+    connection.execute("BEGIN")
+    connection.executemany(WRITE, [(its, call_id) for call_id in call_ids])
+    connection.execute("COMMIT")
+
+
 async def test_calls_get_into_the_index_together(file):
     """Found before, meanwhile and after, and by the next process, too."""
     samples, made = Samples(), {}
@@ -213,13 +228,7 @@ async def test_many_that_another_program_wrote(file):
         its = await called(storage, samples, "call 0")
         count = MANY * FOR_EACH + 1
         with closing(connect_writer(file)) as other:
-            other.execute(
-                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
-                "INSERT INTO tool_usages (interception_id, id, provider_response_id, provider_tool_call_id, "
-                "provider_item_id, server_url, tool, input, injected, invocation_error, created_at) "
-                "SELECT ?, 'import ' || i, '', 'import ' || i, '', '', 'Read', '', 0, '', i FROM n",
-                (count, its),
-            )
+            written(other, its, (f"import {number}" for number in range(count)))
         assert await caller(storage, samples, "import 7") == its
         assert await caller(storage, samples, "call 0") == its
         assert len(indexed(file)) >= count
@@ -244,18 +253,6 @@ async def test_what_another_process_moved_counts_too(file):
         assert "one's 0" in indexed(file)
         await called(one, samples, "call_1", created_at=moment + timedelta(seconds=9))
         assert await caller(one, samples, "call_1") == await caller(other, samples, "call_1") == newest
-
-
-def written(connection, its, call_ids):
-    """By another process, all at once."""
-    connection.execute("BEGIN")
-    connection.executemany(
-        "INSERT INTO tool_usages (interception_id, id, provider_response_id, provider_tool_call_id, provider_item_id, "
-        "server_url, tool, input, injected, invocation_error, created_at) "
-        "VALUES (?1, ?2, '', ?2, '', '', 'Read', '', 0, '', 1)",
-        [(its, call_id) for call_id in call_ids],
-    )
-    connection.execute("COMMIT")
 
 
 async def test_what_is_written_while_many_are_indexed(file):
@@ -311,32 +308,19 @@ async def test_what_another_program_wrote_oddly(file, oddly):
         assert await caller(storage, samples, "later") == later
 
 
-def inserted(connection, call_id):
-    """A call in a transaction that is still open."""
-    connection.execute("BEGIN")
-    (its,) = connection.execute("SELECT id FROM interceptions ORDER BY id LIMIT 1").fetchone()
-    connection.execute(
-        "INSERT INTO tool_usages (interception_id, id, provider_response_id, provider_tool_call_id, provider_item_id, "
-        "server_url, tool, input, injected, invocation_error, created_at) "
-        "VALUES (?, ?, '', ?, '', '', 'Read', '', 0, '', 1)",
-        (its, call_id, call_id),
-    )
-    return its
-
-
 async def test_what_was_rolled_back_is_forgotten(file):
     """A transaction that sees its own calls, and then fails, takes them with it."""
     samples = Samples()
     async with opened(file, 1000) as storage:
-        await called(storage, samples, "kept")
+        its = await called(storage, samples, "kept")
     recent = RecentCalls(FOR_EACH)
     with closing(connect_writer(file)) as connection:
-        its = inserted(connection, "undone")
+        connection.execute("BEGIN")
+        connection.execute(WRITE, (its, "undone"))
         assert recent.parents(connection, {"undone"}) == {"undone": (its, its)}
         connection.rollback()
         recent.forget()
-        inserted(connection, "done")  # gets the number of the one that was undone
-        connection.execute("COMMIT")
+        written(connection, its, ["done"])  # gets the number of the one that was undone
         assert recent.parents(connection, {"undone", "done", "kept"}).keys() == {"done", "kept"}
 
 
@@ -353,9 +337,7 @@ async def test_calls_are_moved_in_pieces(file):
         assert sizes == [0, 3, 6, 9, 12]
         recent = RecentCalls(20, piece=3)  # another process: it begins anew
         recent.move(connection)
-        for number in range(5):
-            inserted(connection, f"new {number}")
-            connection.execute("COMMIT")
+        written(connection, made, (f"new {number}" for number in range(5)))
         recent.move(connection)
         assert len(indexed(file)) == 12  # of 10 that were moved again
         recent.move(connection)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
+from aibridge_adapters.storage.sqlite.works import Work
 from aibridge_adapters.storage.sqlite.writer import OVERHEAD, Writer, WriterClosed
 from aibridge_core.content import content_of
 from aibridge_core.errors import RecordingFailed
@@ -22,12 +23,7 @@ class SqliteRecorder:
 
     async def begin(self, start: InterceptionStart) -> None:
         """Return when the start is on the disk. If the caller is cancelled it gets there all the same."""
-        try:
-            await self._writer.do(start)
-        except RecordingFailed:
-            raise
-        except Exception as error:
-            raise _failure(error) from error
+        await self._done(start)
 
     async def record(self, records: Sequence[Record]) -> None:
         """Queue records, first; then wait while too much is queued. So cancellation can't lose one."""
@@ -42,16 +38,14 @@ class SqliteRecorder:
 
     async def end(self, ended: InterceptionEnded) -> None:
         """Return when the end, and all that was recorded before it, is on the disk."""
+        await self._done(ended)
+
+    async def _done(self, work: Work) -> None:
         try:
-            await self._writer.do(ended)
+            await self._writer.do(work)
         except RecordingFailed:
             raise
-        except Exception as error:
-            raise _failure(error) from error
-
-
-def _failure(error: Exception) -> RecordingFailed:
-    if isinstance(error, sqlite3.Error | WriterClosed):
-        return RecordingFailed(f"the audit trail can't be written: {error}")
-    # a value that no column takes, such as a time without a zone
-    return RecordingFailed(f"the audit trail can't hold this: {type(error).__name__}")
+        except (sqlite3.Error, WriterClosed) as error:
+            raise RecordingFailed(f"the audit trail can't be written: {error}") from error
+        except Exception as error:  # a value that no column takes, such as a time without a zone
+            raise RecordingFailed(f"the audit trail can't hold this: {type(error).__name__}") from error

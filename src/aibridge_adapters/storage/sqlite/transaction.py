@@ -133,19 +133,20 @@ class Transaction:
     def _write(self) -> None:
         """Write what waits."""
         if self._starts:
-            self._write_starts(list(self._starts.values()))
+            self._write_starts()
             self._starts.clear()
         for kind, rows in self._records.items():
             if rows:
                 self._write_records(kind, rows)
                 rows.clear()
         if self._ends:
-            self._write_ends(list(self._ends.values()))
+            self._write_ends()
             self._ends.clear()
         self._ending.clear()
         self._tool_calls.clear()
 
-    def _write_starts(self, rows: Sequence[Row]) -> None:
+    def _write_starts(self) -> None:
+        rows = self._starts.values()
         calls = {storable(row[_CORRELATING]) for row in rows if row[_CORRELATING]}
         parents = self.recent.parents(self.connection, calls) if calls else {}
         if parents:
@@ -154,21 +155,22 @@ class Transaction:
         else:
             placed = [(*row, self.owner, row[_CLIENT_SESSION] or row[_ID]) for row in rows]
             _, refusals = self._execute(statements.BEGIN_ALONE, placed)
-        self._refuse(list(self._starts), refusals)
+        self._refuse(self._starts, refusals)
 
     def _write_records(self, kind: type, rows: Sequence[Row]) -> None:
         _, refusals = self._execute(_INSERT_RECORDS[kind], rows)
         for position, error in refusals:
             self.lost.setdefault(rows[position][0], error)
 
-    def _write_ends(self, rows: Sequence[Row]) -> None:
-        changed, refusals = self._execute(statements.END, rows)
-        self._refuse(list(self._ends), refusals)
-        if changed < len(rows):
+    def _write_ends(self) -> None:
+        changed, refusals = self._execute(statements.END, list(self._ends.values()))
+        self._refuse(self._ends, refusals)
+        if changed < len(self._ends):
             for work, row in self._ends.items():
                 self._check_begun(work, row)
 
-    def _refuse(self, works: Sequence[int], refusals: _Refusals) -> None:
+    def _refuse(self, waiting: Mapping[int, Row], refusals: _Refusals) -> None:
+        works = list(waiting) if refusals else []
         for position, error in refusals:
             self._outcomes[works[position]] = Failed(error)
 
